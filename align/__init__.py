@@ -1,0 +1,1 @@
+"""Preference pairs to a trained model, its win rate, and the next round."""

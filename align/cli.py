@@ -1,0 +1,103 @@
+"""The commands of this room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from align.evaluate import Evaluation
+
+MethodOption = Annotated[
+    Literal["dpo", "ipo", "orpo", "kto"] | None, typer.Option(help="How to train; by default as configured.")
+]
+
+
+def train(
+    method: MethodOption = None,
+    name: Annotated[str | None, typer.Option(help="The trained model's name.")] = None,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
+) -> None:
+    """Train the current policy on the preference pairs of its answers: a LoRA adapter."""
+    from align.training import train as run
+    from align.training import with_method
+    from ledger.screen import result
+    from ledger.workspace import open_workspace
+    from sampling.policies import chosen_model
+
+    with open_workspace(workspace) as opened:
+        chosen = with_method(opened, method)
+        policy = chosen_model(opened, None)
+        model = run(chosen, policy, name or f"{policy.name}-{chosen.config.align.method}")
+    facts = {"id": model.id, "name": model.name, "path": model.path, "metrics": model.metrics}
+    result(f"Trained {model.name} ({model.id}): {model.path}", facts, as_json=as_json)
+
+
+def evaluate(
+    model: Annotated[str | None, typer.Argument(help="Name or id; by default the model trained last.")] = None,
+    against: Annotated[str | None, typer.Option(help="Name or id; by default the SFT model.")] = None,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
+) -> None:
+    """Win rate of a model against another on the held-out prompts, with its interval."""
+    import time
+
+    from align.evaluate import evaluate as run
+    from ledger.screen import result
+    from ledger.workspace import open_workspace
+    from sampling.policies import chosen_model, newest_trained, sft_model
+
+    began = time.monotonic()
+    with open_workspace(workspace, create=False) as opened:
+        ours = newest_trained(opened) if model is None else chosen_model(opened, model)
+        theirs = sft_model(opened) if against is None else chosen_model(opened, against)
+        found = run(opened, ours, theirs)
+    text = f"{ours.name} against {theirs.name}: {found.text()}"
+    result(text, evaluation_facts(found, time.monotonic() - began), as_json=as_json)
+
+
+def round_(
+    method: MethodOption = None,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
+) -> None:
+    """Run one whole round: sample, judge, pairs, train, evaluate, decide. Run again, it goes on where it was."""
+    import time
+
+    from align.rounds import run_round
+    from align.training import with_method
+    from ledger.screen import result
+    from ledger.workspace import open_workspace
+
+    began = time.monotonic()
+    with open_workspace(workspace) as opened:
+        report = run_round(with_method(opened, method))
+    facts = evaluation_facts(report.against_policy, time.monotonic() - began)
+    result(report.text(), {**facts, **report.facts()}, as_json=as_json)
+
+
+def demo(
+    method: Annotated[Literal["dpo", "ipo", "orpo", "kto"], typer.Option(help="How to train.")] = "dpo",
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The folder to work in.")] = Path("demo"),
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Walk one round on bundled questions with a tiny policy: no network, no GPU, no server. No clinical advice."""
+    from align.demo import demo as run
+    from ledger.screen import result
+
+    report = run(workspace, method)
+    facts = evaluation_facts(report.round.against_sft, report.seconds)
+    result(f"{report.round.text()}\nLook at it: wardround dashboard -w {workspace}", facts, as_json=as_json)
+
+
+def evaluation_facts(evaluation: Evaluation, seconds: float) -> dict[str, object]:
+    """What ``--json`` prints."""
+    from dataclasses import asdict
+
+    from align.demo import peak_rss_mb
+
+    facts = asdict(evaluation)
+    return {**facts.pop("overall"), **facts, "seconds": round(seconds, 1), "peak_rss_mb": round(peak_rss_mb(), 1)}

@@ -1,0 +1,1 @@
+"""Comparisons of candidate answers, and the preference pairs made from them."""

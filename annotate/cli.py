@@ -1,0 +1,46 @@
+"""The commands of this room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def judge(
+    split: Annotated[Literal["train", "eval", "probe"], typer.Option(help="Answers to which prompts.")] = "train",
+    model: Annotated[str | None, typer.Option(help="Name or id; by default the current policy.")] = None,
+    against: Annotated[str | None, typer.Option(help="Compare with this model's answers, not with its own.")] = None,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
+) -> None:
+    """Compare candidate answers with the configured judge; by default the embedded reference metric."""
+    from annotate.comparing import compare_models, compare_within
+    from ledger.screen import result
+    from ledger.workspace import open_workspace
+    from sampling.policies import chosen_model
+
+    with open_workspace(workspace) as opened:
+        ours = chosen_model(opened, model)
+        if against is None:
+            report = compare_within(opened, ours, split)
+        else:
+            report = compare_models(opened, ours, chosen_model(opened, against), split)
+    result(report.text(), report.facts(), as_json=as_json)
+
+
+def pairs(
+    model: Annotated[str | None, typer.Option(help="Whose answers: name or id; by default the current policy.")] = None,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
+) -> None:
+    """Make preference pairs from the comparisons on train prompts."""
+    from annotate.pairing import build_pairs
+    from ledger.screen import result
+    from ledger.workspace import open_workspace
+    from sampling.policies import chosen_model
+
+    with open_workspace(workspace) as opened:
+        report = build_pairs(opened, chosen_model(opened, model))
+    result(report.text(), report.facts(), as_json=as_json)

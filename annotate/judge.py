@@ -1,0 +1,173 @@
+"""The LLM judge: each contest in both orders (Zheng et al., 2023, MT-Bench), each order one comparison.
+
+A flip between the orders is left in the ledger as it is: what is made of it is decided where verdicts are gathered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from annotate.contests import Contest
+from annotate.endpoint import Endpoint, Reply
+from annotate.judge_protocol import EVEN, MUCH_BETTER, SCHEMA, messages, ruling
+from annotate.rubric import Rubric
+from ledger.config import JudgeConfig
+from ledger.errors import EndpointError
+from ledger.records import Comparison, Order, Verdict, storable
+from sampling.deidentify import identifiers
+
+ORDERS: tuple[Order, ...] = ("ab", "ba")
+
+
+class Work(NamedTuple):
+    """One call to the judge: a contest, and which answer is shown first."""
+
+    contest: Contest
+    order: Order
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one piece of work."""
+
+    verdict: Verdict = "invalid"
+    strength: float = EVEN
+    rationale: str = ""
+    cause: str = ""
+    reply: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def both_orders(contests: Iterable[Contest]) -> Iterator[Work]:
+    """Each contest twice, with each answer first once."""
+    return (Work(contest, order) for contest in contests for order in ORDERS)
+
+
+async def judge(
+    contests: Iterable[Contest | Work], endpoint: Endpoint, rubric: Rubric, config: JudgeConfig, assessor: str
+) -> AsyncGenerator[Comparison, None]:
+    """Compare each contest's answers in both orders, or in the one order of a `Work`; comparisons come as they end.
+
+    ``contests`` is read as the work goes on, at most ``config.concurrency`` ahead of what was yielded. Whatever
+    befalls one call is a comparison with the verdict ``invalid`` and its cause. Close the iterator (`aclosing`) if it
+    is left early: calls in flight are then cancelled.
+
+    Raises:
+        EndpointError: no further call can succeed; what had been answered by then was yielded before.
+    """
+    work = _work(contests)
+    flying: set[asyncio.Task[Comparison]] = set()
+    stopped: EndpointError | None = None
+    try:
+        while True:
+            while stopped is None and len(flying) < config.concurrency and (item := next(work, None)) is not None:
+                flying.add(asyncio.create_task(compare(item, endpoint, rubric, assessor)))
+            if not flying:
+                break
+            ended, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                try:
+                    comparison = task.result()
+                except EndpointError as error:
+                    stopped = stopped or error
+                else:
+                    yield comparison
+        if stopped is not None:
+            raise stopped
+    finally:
+        for task in flying:
+            task.cancel()
+        await asyncio.gather(*flying, return_exceptions=True)
+
+
+def _work(contests: Iterable[Contest | Work]) -> Iterator[Work]:
+    for item in contests:
+        if isinstance(item, Work):
+            yield item
+        else:
+            yield from both_orders([item])
+
+
+async def compare(work: Work, endpoint: Endpoint, rubric: Rubric, assessor: str) -> Comparison:
+    """One piece of work done, with a call if one is needed and allowed.
+
+    Raises:
+        EndpointError: no call can succeed.
+    """
+    outcome = settled(work.contest)
+    if outcome is None and endpoint.foreign:
+        outcome = withheld(work.contest)
+    if outcome is None:
+        reply = await endpoint.ask(messages(work.contest, work.order, rubric), SCHEMA)
+        outcome = understood(reply, work.order)
+    return _comparison(work, outcome, rubric, assessor)
+
+
+def settled(contest: Contest) -> Outcome | None:
+    """What needs no judge: an empty answer loses, two of them are invalid, and the same text twice is a tie."""
+    a, b = contest.a.text.strip(), contest.b.text.strip()
+    if not a and not b:
+        return Outcome(cause="both empty")
+    if a == b:
+        return Outcome("tie", EVEN, "identical answers")
+    if not a:
+        return Outcome("b", round(1 - MUCH_BETTER, 6), "empty answer")
+    if not b:
+        return Outcome("a", MUCH_BETTER, "empty answer")
+    return None
+
+
+def withheld(contest: Contest) -> Outcome | None:
+    """An invalid outcome if any text of the contest may identify a person: it is not to be sent away."""
+    kinds = sorted({kind for text in contest.texts for kind in _kinds(text)})
+    return Outcome(cause=f"withheld: possible identifiers ({', '.join(kinds)})") if kinds else None
+
+
+@lru_cache(maxsize=1024)  # a prompt's texts come back in each of its contests
+def _kinds(text: str) -> tuple[str, ...]:
+    return tuple(finding.kind for finding in identifiers(text))
+
+
+def understood(reply: Reply, order: Order) -> Outcome:
+    """The verdict in a reply, or why there is none; never a guess, and the raw reply is kept where it says more."""
+    spent = Outcome(cause=reply.cause, reply=reply.text, tokens=reply.tokens, seconds=reply.seconds)
+    if reply.cause:
+        return spent
+    said = ruling(reply.text, order)
+    if said is None:
+        return Outcome(cause="unparsable", reply=reply.text, tokens=reply.tokens, seconds=reply.seconds)
+    return Outcome(
+        verdict=said.verdict,
+        strength=said.strength,
+        rationale=storable(said.rationale),
+        reply="" if said.whole else reply.text,
+        tokens=reply.tokens,
+        seconds=reply.seconds,
+    )
+
+
+def _comparison(work: Work, outcome: Outcome, rubric: Rubric, assessor: str) -> Comparison:
+    contest = work.contest
+    return Comparison(
+        prompt=contest.prompt.id,
+        a=contest.a.id,
+        b=contest.b.id,
+        model_a=contest.a.model,
+        model_b=contest.b.model,
+        assessor=assessor,
+        verdict=outcome.verdict,
+        strength=outcome.strength,
+        order=work.order,
+        rubric=rubric.version,
+        count=contest.count,
+        rationale=outcome.rationale,
+        cause=outcome.cause,
+        reply=outcome.reply,
+        tokens=outcome.tokens,
+        seconds=outcome.seconds,
+    )

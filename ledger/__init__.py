@@ -1,0 +1,1 @@
+"""The ground floor: records, their store, the configuration."""

@@ -1,0 +1,185 @@
+"""``wardround.toml`` as frozen models: one table a stage, few fields each, nothing unknown let through."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ledger.errors import ConfigError
+from ledger.records import digest
+
+CONFIG_NAME = "wardround.toml"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LedgerConfig(_Table):
+    """Where the records are kept. A relative SQLite path is relative to the workspace."""
+
+    url: str = "sqlite:///ledger.db"
+
+
+class ModelConfig(_Table):
+    """The SFT model that the first round starts from."""
+
+    path: str = ""  # a folder or a hub id: any causal language model that transformers loads
+    adapter: str = ""  # a LoRA adapter on top of it, where the SFT model is one
+    quantization: Literal["none", "8bit", "4bit"] = "none"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str = "auto"  # "auto", "cpu", "cuda:0", ...
+    trust_remote_code: bool = False
+
+
+class ImportConfig(_Table):
+    """How questions come in. ``layouts`` name the columns of files that are not recognised by themselves."""
+
+    eval_share: Share = 0.2
+    max_characters: Positive = 40_000
+    similarity: Share = 0.5  # weighted Jaccard from which two questions are near-duplicates
+    mode: Literal["clinical", "exam"] = "clinical"  # where the file does not say
+    layouts: dict[str, dict[str, str]] = {}
+
+
+class ChatConfig(_Table):
+    """The two modes' system prompts; an empty one is left out."""
+
+    clinical: str = ""
+    exam: str = ""
+    context_only: bool = False  # ask for answers from the retrieved passages alone
+
+
+class SampleConfig(_Table):
+    """How candidate answers are drawn."""
+
+    engine: Literal["auto", "transformers"] = "auto"
+    n: Positive = 4
+    temperature: Annotated[float, Field(gt=0)] = 0.9
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_new_tokens: Positive = 512
+    batch_size: Positive = 16  # prompts at once
+    seed: int = 0
+
+
+class JudgeConfig(_Table):
+    """Who compares. Without a ``model`` it is the embedded reference metric."""
+
+    model: str = ""
+    base_url: str = ""
+    key_env: str = "OPENAI_API_KEY"  # the environment variable with the key; never the key itself
+    rubric: str = "surgical"
+    concurrency: Positive = 16
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    retries: Annotated[int, Field(ge=0)] = 5
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    max_tokens: Positive = 1_024
+    inside_hospital: bool = False  # if not, text with possible identifiers is never sent
+    tie_margin: Share = 0.02  # reference metric: scores closer than this are a tie
+
+    @model_validator(mode="after")
+    def _endpoint_is_whole(self) -> JudgeConfig:
+        if bool(self.model) != bool(self.base_url):
+            raise ValueError("model and base_url go together")
+        return self
+
+
+class PairsConfig(_Table):
+    """Which comparisons become training pairs."""
+
+    policy: Literal["best_worst", "all"] = "best_worst"
+    margin: Annotated[float, Field(ge=0.5, lt=1)] = 0.55  # least probability that chosen is better
+    allow_truncated: bool = False  # may an answer cut by the token limit be chosen?
+
+
+class AlignConfig(_Table):
+    """How the policy learns. ``trainer`` goes to TRL's configuration as it is, under TRL's names."""
+
+    method: Literal["dpo", "ipo", "orpo", "kto"] = "dpo"
+    learning_rate: Annotated[float, Field(gt=0)] | None = None  # default: see align/trainers.py
+    beta: Annotated[float, Field(gt=0)] | None = None
+    epochs: Annotated[float, Field(gt=0)] = 3.0
+    batch_size: Positive = 8
+    gradient_accumulation: Positive = 1
+    max_length: Positive = 2_048
+    lora_rank: Positive = 16
+    lora_alpha: Positive = 32
+    seed: int = 0
+    checkpoint_steps: Positive = 50
+    trainer: dict[str, Any] = {}
+
+
+class EvaluateConfig(_Table):
+    """How two models are compared on the held-out prompts."""
+
+    contests: Literal["paired", "all"] = "paired"  # answer i against answer i, or each against each
+    resamples: Positive = 10_000
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+
+class DashboardConfig(_Table):
+    """Where the dashboard listens."""
+
+    port: Annotated[int, Field(gt=0, lt=65_536)] = 8501
+
+
+class Config(_Table):
+    """The whole of ``wardround.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    ledger: LedgerConfig = LedgerConfig()
+    model: ModelConfig = ModelConfig()
+    intake: ImportConfig = Field(default=ImportConfig(), alias="import")
+    chat: ChatConfig = ChatConfig()
+    sample: SampleConfig = SampleConfig()
+    judge: JudgeConfig = JudgeConfig()
+    pairs: PairsConfig = PairsConfig()
+    align: AlignConfig = AlignConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    dashboard: DashboardConfig = DashboardConfig()
+
+    @property
+    def version(self) -> str:
+        """A hash of every setting: what a round records."""
+        return digest(self.model_dump(mode="json", by_alias=True))
+
+
+def load_config(path: Path) -> Config:
+    """Read ``wardround.toml``.
+
+    Raises:
+        ConfigError: it is missing or malformed, or a key is unknown or out of range; the key is named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError("no such configuration", where=path, advice="run `wardround init` in this folder") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=path, advice="make it a readable UTF-8 file") from error
+    return parse_config(text, path)
+
+
+def parse_config(text: str, where: object = CONFIG_NAME) -> Config:
+    """The configuration that ``text`` holds, as TOML.
+
+    Raises:
+        ConfigError: see `load_config`.
+    """
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}", where=where, advice="correct that line") from error
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        key = ".".join(str(part) for part in wrong["loc"])
+        place = f"{where}, {key}" if key else where
+        reason = "unknown key" if wrong["type"] == "extra_forbidden" else str(wrong["msg"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ConfigError(reason + more, where=place, advice="docs/configuration.md lists every key") from error

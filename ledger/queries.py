@@ -1,0 +1,134 @@
+"""Questions asked of the ledger as a whole: answered in SQL, streamed, with flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+
+from ledger.errors import InputError
+from ledger.records import Order, Verdict
+from ledger.store import Ledger
+from ledger.tables import comparisons, log
+
+
+class PromptTally(NamedTuple):
+    """How often one model's answers to one prompt beat another's, by one assessor."""
+
+    prompt: str
+    assessor: str
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int
+    invalid: int
+
+
+class ComparisonRow(NamedTuple):
+    """What pairs are built from: a `Comparison` without its texts."""
+
+    id: str
+    prompt: str
+    a: str
+    b: str
+    assessor: str
+    verdict: Verdict
+    strength: float
+    order: Order
+    flags: tuple[str, ...]
+
+
+class Done(NamedTuple):
+    """One line of the log."""
+
+    when: str  # UTC, ISO 8601
+    stage: str
+    event: str
+    detail: Mapping[str, Any]
+    code: str
+    run: str
+
+
+def contest_table(
+    ledger: Ledger, model: str, opponent: str, assessors: Sequence[str] | None = None
+) -> Iterator[PromptTally]:
+    """Count the verdicts between two models, per prompt and assessor, as seen by the first.
+
+    Args:
+        ledger: where to count.
+        model: id of the model whose wins are counted.
+        opponent: id of the other.
+        assessors: count these alone; all of them where None.
+
+    Raises:
+        InputError: a model against itself has neither wins nor losses.
+    """
+    if model == opponent:
+        raise InputError("a model is not compared with itself", where=f"model {model}", advice="name two models")
+    row = comparisons.c
+    forth = sa.and_(row.model_a == model, row.model_b == opponent)
+    back = sa.and_(row.model_a == opponent, row.model_b == model)
+    won = sa.or_(forth & (row.verdict == "a"), back & (row.verdict == "b"))
+    lost = sa.or_(forth & (row.verdict == "b"), back & (row.verdict == "a"))
+    query = (
+        sa.select(
+            row.prompt,
+            row.assessor,
+            *(_count(case) for case in (won, lost)),
+            *(_count(row.verdict == verdict) for verdict in ("tie", "both_bad", "invalid")),
+        )
+        .where(sa.or_(forth, back))
+        .group_by(row.prompt, row.assessor)
+    )
+    if assessors is not None:
+        query = query.where(row.assessor.in_(assessors))
+    return map(PromptTally._make, ledger.rows(query))
+
+
+def _count(case: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    # PostgreSQL sums wide integers to decimals.
+    return sa.cast(sa.func.sum(sa.case((case, comparisons.c["count"]), else_=0)), sa.BigInteger)
+
+
+def comparisons_by_prompt(ledger: Ledger, *where: sa.ColumnElement[bool]) -> Iterator[tuple[str, list[ComparisonRow]]]:
+    """Stream the comparisons, all of one prompt at a time, those of a prompt in the order of their ids.
+
+    So what is derived from them does not depend on who wrote first.
+    """
+    row = comparisons.c
+    query = sa.select(
+        row.id, row.prompt, row.a, row.b, row.assessor, row.verdict, row.strength, row.order, row.flags
+    ).where(*where)
+    rows: Iterator[Any] = ledger.rows(query.order_by(row.prompt))
+    for prompt, found in groupby(rows, key=itemgetter(1)):
+        lean = [
+            ComparisonRow(record_id, prompt, a, b, assessor, verdict, strength, order, _flags(flags))
+            for record_id, _, a, b, assessor, verdict, strength, order, flags in found
+        ]
+        yield prompt, sorted(lean)
+
+
+def _flags(stored: str) -> tuple[str, ...]:
+    return () if stored == "[]" else tuple(orjson.loads(stored))
+
+
+def latest(ledger: Ledger, n: int, stage: str | None = None) -> list[Done]:
+    """The last ``n`` entries of the log, of one stage or of all; the newest comes last."""
+    query = sa.select(log).order_by(log.c.row.desc()).limit(n)
+    if stage is not None:
+        query = query.where(log.c.stage == stage)
+    found = [
+        Done(utc(row.at), row.stage, row.event, orjson.loads(row.detail), row.code, row.run)
+        for row in ledger.rows(query)
+    ]
+    return found[::-1]
+
+
+def utc(at: int) -> str:
+    """Unix milliseconds, as the ledger keeps them, in ISO 8601."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")

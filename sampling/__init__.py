@@ -1,0 +1,1 @@
+"""Prompts in, candidate answers out."""

@@ -1,0 +1,1 @@
+"""What draws answers from a model, one file an engine."""

@@ -1,0 +1,164 @@
+"""Where a model's weights are, what they hash to, and how they are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ledger.config import ModelConfig
+from ledger.errors import ModelError
+from ledger.records import ModelVersion, digest
+from ledger.workspace import Workspace
+
+WEIGHT_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer.json", "chat_template.jinja")
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """A base model and the LoRA adapters to merge into it, oldest first."""
+
+    base: str  # folder
+    adapters: tuple[Path, ...]
+    config: ModelConfig
+
+
+def source_of(workspace: Workspace, version: ModelVersion) -> PolicySource:
+    """Where the weights of ``version`` are: its own adapter on its parents' adapters on the base model."""
+    adapters: list[Path] = []
+    model = version
+    while model.adapter:
+        adapters.append(located(workspace, model.path))
+        if model.parent is None:
+            raise ModelError(
+                "an adapter without a parent", where=model.name, advice="`wardround trace` shows its ancestry"
+            )
+        model = workspace.ledger.get(ModelVersion, model.parent)
+    own = (located(workspace, workspace.config.model.adapter),) if workspace.config.model.adapter else ()
+    return PolicySource(str(located(workspace, model.path)), (*own, *reversed(adapters)), workspace.config.model)
+
+
+def located(workspace: Workspace, path: str) -> Path:
+    """``path`` as given, or within the workspace where it is relative and lies there."""
+    inside = workspace.root / path
+    return inside if inside.exists() else Path(path)
+
+
+def weights_hash(folder: Path) -> str:
+    """A hash over the weight files of a model or adapter (and a model's configuration and tokenizer).
+
+    Raises:
+        ModelError: there are none.
+    """
+    adapters = [folder / name for name in ADAPTER_FILES if (folder / name).exists()]
+    files = adapters or sorted({path for pattern in WEIGHT_FILES for path in folder.glob(pattern)})
+    if not any(path.suffix in {".safetensors", ".bin"} for path in files):
+        raise ModelError("no weights here (*.safetensors, *.bin)", where=folder, advice="check the path")
+    return digest([[path.name, _file_hash(path)] for path in files])
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_tokenizer(source: PolicySource) -> Any:
+    """The policy's tokenizer, padding on the left.
+
+    Raises:
+        ModelError: it does not load, or has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    place = source.base
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=source.config.trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise _does_not_load("the tokenizer", place, error) from error
+    if not tokenizer.chat_template:
+        raise ModelError(
+            "the tokenizer has no chat template", where=place, advice="add chat_template.jinja to the model"
+        )
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_policy(source: PolicySource) -> Any:
+    """The base model with all adapters merged into it, in evaluation mode, on its device.
+
+    Raises:
+        ModelError: something does not load, or quantised loading is asked for without bitsandbytes.
+    """
+    from transformers import AutoModelForCausalLM
+
+    place = source.base
+    config = source.config
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            place,
+            dtype=_dtype(config),
+            device_map=config.device if config.device != "auto" else _best_device(),
+            quantization_config=_quantization(config),
+            trust_remote_code=config.trust_remote_code,
+        )
+    except ModelError:
+        raise
+    except Exception as error:  # loaders raise whatever they like
+        raise _does_not_load("the model", place, error) from error
+    return merged(model, source.adapters).eval()
+
+
+def merged(model: Any, adapters: Iterable[Path]) -> Any:
+    """``model`` with LoRA adapters merged into its weights, in the order given."""
+    from peft import PeftModel
+
+    for adapter in adapters:
+        try:
+            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise _does_not_load("the adapter", str(adapter), error) from error
+    return model
+
+
+def _dtype(config: ModelConfig) -> Any:
+    import torch
+
+    if config.dtype != "auto":
+        return getattr(torch, config.dtype)
+    return "auto" if torch.cuda.is_available() else torch.float32
+
+
+def _best_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _quantization(config: ModelConfig) -> Any:
+    if config.quantization == "none":
+        return None
+    if find_spec("bitsandbytes") is None:
+        raise ModelError(
+            f"{config.quantization} loading needs bitsandbytes, which is not installed",
+            where="wardround.toml, model.quantization",
+            advice="pip install 'wardround[quantization]', or set it to \"none\"",
+        )
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if config.quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+
+
+def _does_not_load(what: str, place: str, error: Exception) -> ModelError:
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    return ModelError(
+        f"{what} does not load: {said}", where=place, advice="check model.path; `--debug` shows the traceback"
+    )

@@ -1,0 +1,96 @@
+"""Which model is meant: the SFT model, the current policy, or one by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ledger.config import ModelConfig
+from ledger.errors import ModelError, StageError
+from ledger.records import Decision, ModelVersion, digest
+from ledger.tables import decisions
+from ledger.trace import find_model
+from ledger.workspace import Workspace
+from sampling.models import located, weights_hash
+
+
+def sft_model(workspace: Workspace) -> ModelVersion:
+    """The SFT model that the configuration names, entered into the ledger when first met.
+
+    Raises:
+        ModelError: none is named, or there is nothing at that place.
+    """
+    config = workspace.config.model
+    if not config.path:
+        raise ModelError(
+            "no SFT model is named", where="wardround.toml, model.path", advice="set it to a folder or a hub id"
+        )
+    base = _local_folder(workspace, config)
+    weights = digest([weights_hash(base), weights_hash(located(workspace, config.adapter)) if config.adapter else ""])
+    version = ModelVersion(name="sft", method="sft", weights=weights, path=_portable(workspace, base))
+    workspace.ledger.append([version])
+    return workspace.ledger.get(ModelVersion, version.id)
+
+
+def _local_folder(workspace: Workspace, config: ModelConfig) -> Path:
+    folder = located(workspace, config.path)
+    if folder.is_dir():
+        return folder
+    if config.path.startswith((".", "/", "~")) or config.path.count("/") != 1:
+        raise ModelError("there is no such folder", where=f"model.path {config.path}", advice="check the path")
+    return _from_hub(config.path)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name))
+    except Exception as error:  # the hub client raises a dozen types
+        raise ModelError(
+            f"neither a folder nor a model that the hub gives: {str(error).splitlines()[0]}",
+            where=f"model.path {name}",
+            advice="check the name and the network, or download it and give the folder",
+        ) from error
+
+
+def _portable(workspace: Workspace, folder: Path) -> str:
+    """Relative to the workspace where it lies inside, so that a workspace can be moved."""
+    whole, root = folder.resolve(), workspace.root.resolve()
+    return str(whole.relative_to(root)) if whole.is_relative_to(root) else str(whole)
+
+
+def current_policy(workspace: Workspace) -> ModelVersion:
+    """The model that was promoted last, else the SFT model.
+
+    Raises:
+        ModelError: nothing was promoted and no SFT model is named.
+    """
+    for decision in workspace.ledger.read(Decision, decisions.c.promoted.is_(True), newest_first=True):
+        return workspace.ledger.get(ModelVersion, decision.model)
+    return sft_model(workspace)
+
+
+def newest_trained(workspace: Workspace) -> ModelVersion:
+    """The model that was trained last.
+
+    Raises:
+        StageError: none was.
+    """
+    for model in workspace.ledger.read(ModelVersion, newest_first=True):
+        if model.parent is not None:
+            return model
+    raise StageError("no model was trained yet", where="ledger", advice="run `wardround train` or `wardround round`")
+
+
+def chosen_model(workspace: Workspace, handle: str | None) -> ModelVersion:
+    """The model that goes by a name or id; without one, the current policy.
+
+    Raises:
+        InputError: no model, or more than one, goes by it.
+        ModelError: none was given, and no SFT model is named.
+    """
+    if handle is None:
+        return current_policy(workspace)
+    if handle == "sft":
+        return sft_model(workspace)
+    return workspace.ledger.get(ModelVersion, find_model(workspace.ledger, handle))

@@ -1,0 +1,99 @@
+"""Every two answers meet once, in canonical order, with the weight that they have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from annotate.contests import Contest, contest, contests_among, contests_between
+from ledger.records import Candidate, Message, Prompt
+
+PROMPT = Prompt(messages=(Message("user", "Which repair?"),), context=("A passage.",), reference="Mesh.")
+
+
+def answers(*texts: str, model: str = "m", prompt: Prompt = PROMPT, count: int = 1) -> list[Candidate]:
+    return [Candidate(prompt=prompt.id, model=model, text=text, count=count) for text in texts]
+
+
+def test_a_contest_is_canonical_whichever_answer_comes_first() -> None:
+    one, other = answers("one", "other")
+    assert contest(PROMPT, one, other) == contest(PROMPT, other, one)
+    assert contest(PROMPT, one, other).a.id < contest(PROMPT, one, other).b.id
+
+
+def test_a_contest_refuses_what_is_none() -> None:
+    one, other = sorted(answers("one", "other"), key=lambda candidate: candidate.id)
+    (stranger,) = answers("one", prompt=Prompt(messages=(Message("user", "Another?"),)))
+    for a, b in ((other, one), (one, one)):
+        with pytest.raises(ValueError, match="order"):
+            Contest(PROMPT, a, b)
+    with pytest.raises(ValueError, match="prompt"):
+        contest(PROMPT, one, stranger)
+    with pytest.raises(FrozenInstanceError):
+        Contest(PROMPT, one, other).count = 2  # type: ignore[misc]
+
+
+def test_a_contest_knows_every_text_that_is_read() -> None:
+    one, other = answers("one", "other")
+    assert set(contest(PROMPT, one, other).texts) == {"Which repair?", "A passage.", "Mesh.", "one", "other"}
+
+
+def test_n_answers_meet_in_n_choose_two_contests() -> None:
+    candidates = answers("p", "q", "r", "s", count=2)
+    met = list(contests_among(PROMPT, [*candidates, candidates[0]]))
+    assert len(met) == 6
+    assert len({(c.a.id, c.b.id) for c in met}) == 6
+    assert {c.count for c in met} == {4}
+
+
+def test_the_same_text_does_not_meet_itself() -> None:
+    candidates = [*answers("p", "q"), *answers("p ", model="other")]
+    met = [{c.a.text.strip(), c.b.text.strip()} for c in contests_among(PROMPT, candidates)]
+    assert met == [{"p", "q"}, {"q", "p"}]
+    assert list(contests_among(PROMPT, answers("alone"))) == []
+
+
+def test_all_means_each_against_each_with_identical_texts() -> None:
+    ours, theirs = answers("p", "q", model="ours"), answers("p", "q", "r", model="theirs", count=3)
+    met = list(contests_between(PROMPT, ours, theirs, "all"))
+    assert len(met) == 6
+    assert {c.count for c in met} == {3}
+    assert all({c.a.model, c.b.model} == {"ours", "theirs"} for c in met)
+    assert sum(c.a.text == c.b.text for c in met) == 2
+
+
+def test_paired_gives_each_sample_one_opponent() -> None:
+    ours = [*answers("p", model="ours", count=3), *answers("q", model="ours")]
+    theirs = answers("r", "s", "t", "u", model="theirs")
+    met = list(contests_between(PROMPT, ours, theirs, "paired"))
+    weights = Counter[str]()
+    for c in met:
+        weights[c.a.text] += c.count
+        weights[c.b.text] += c.count
+    assert weights == {"p": 3, "q": 1, "r": 1, "s": 1, "t": 1, "u": 1}
+    assert met == list(contests_between(PROMPT, reversed(ours), reversed(theirs), "paired"))
+
+
+def test_paired_meets_the_same_two_answers_once_with_their_weight() -> None:
+    ours, theirs = answers("p", model="ours", count=4), answers("q", model="theirs", count=4)
+    assert [c.count for c in contests_between(PROMPT, ours, theirs, "paired")] == [4]
+
+
+def test_paired_pairs_frequent_answers_no_more_often_than_chance() -> None:
+    both = 0
+    for number in range(400):
+        prompt = Prompt(messages=(Message("user", f"Question {number}"),))
+        ours, theirs = (
+            [*answers("often", model=m, prompt=prompt, count=2), *answers("x", "y", model=m, prompt=prompt)]
+            for m in ("ours", "theirs")
+        )
+        met = contests_between(prompt, ours, theirs, "paired")
+        both += sum(c.count for c in met if c.a.text == c.b.text == "often")
+    assert both / 1600 == pytest.approx(0.25, abs=0.04)
+
+
+def test_a_model_does_not_meet_its_own_sample() -> None:
+    same = answers("p", "q")
+    assert all(c.a.id != c.b.id for c in contests_between(PROMPT, same, same, "all"))

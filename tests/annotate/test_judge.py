@@ -1,0 +1,280 @@
+"""Each contest in both orders; nothing lost, nothing made up, nothing sent that must stay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from annotate.contests import Contest, contest
+from annotate.endpoint import Endpoint, open_endpoint
+from annotate.judge import Work, both_orders, judge
+from annotate.rubric import Rubric
+from ledger.config import JudgeConfig
+from ledger.errors import EndpointError
+from ledger.records import Candidate, Comparison, Message, Prompt
+from ledger.store import Ledger
+from tests.annotate.openai_server import (
+    MODEL,
+    Answer,
+    Script,
+    Scripted,
+    completion,
+    failure,
+    in_turn,
+    serving,
+    verdict,
+)
+
+RUBRIC = Rubric("test", "Prefer the safer answer.")
+PROMPT = Prompt(messages=(Message("user", "Which repair suits a groin hernia?"),), reference="Mesh repair.")
+ASSESSOR = "judge:judge-1"
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def a_contest(one: str = "good", other: str = "poor", prompt: Prompt = PROMPT) -> Contest:
+    first, second = (Candidate(prompt.id, model, text) for model, text in (("m1", one), ("m2", other)))
+    return contest(prompt, first, second)
+
+
+def judged(
+    server: Scripted, work: Iterable[Contest | Work], *, foreign: bool = False, **settings: Any
+) -> list[Comparison]:
+    """Judge all of it; ``foreign``: as if the server stood outside the hospital."""
+    config = JudgeConfig(**{"model": MODEL, "base_url": server.url, "timeout_seconds": 5, "retries": 0, **settings})
+
+    async def run() -> list[Comparison]:
+        async with open_endpoint(config) as opened:
+            endpoint = Endpoint(config, replace(opened.address, foreign=foreign), opened.client)
+            return [comparison async for comparison in judge(work, endpoint, RUBRIC, config, ASSESSOR)]
+
+    return asyncio.run(run())
+
+
+def prefers(text: str, rationale: str = "because") -> Script:
+    """A judge that sees through the order."""
+    return lambda body: verdict(
+        "a_much_better" if f"### ANSWER A\n| {text}" in body["messages"][1]["content"] else "b_much_better", rationale
+    )
+
+
+def test_both_orders_are_two_records_in_canonical_terms() -> None:
+    met = a_contest()
+    winner = "a" if met.a.text == "good" else "b"
+    with serving(prefers("good")) as server:
+        one, other = sorted(judged(server, [met]), key=lambda comparison: comparison.order)
+    assert (one.order, other.order) == ("ab", "ba")
+    for comparison in (one, other):
+        assert comparison.verdict == winner
+        assert comparison.strength == (0.9 if winner == "a" else 0.1)
+        assert (comparison.prompt, comparison.a, comparison.b) == (PROMPT.id, met.a.id, met.b.id)
+        assert (comparison.model_a, comparison.model_b) == (met.a.model, met.b.model)
+        assert (comparison.assessor, comparison.rubric) == (ASSESSOR, RUBRIC.version)
+        assert (comparison.rationale, comparison.reply, comparison.cause) == ("because", "", "")
+        assert (comparison.tokens, comparison.cost) == (7, 0)
+        assert comparison.seconds > 0
+
+
+def test_a_judge_that_goes_by_position_contradicts_itself() -> None:
+    with serving(in_turn(verdict("a_better"))) as server:
+        comparisons = judged(server, [a_contest()])
+    assert {(comparison.order, comparison.verdict, comparison.strength) for comparison in comparisons} == {
+        ("ab", "a", 0.7),
+        ("ba", "b", 0.3),
+    }
+
+
+def test_only_the_given_work_is_done() -> None:
+    with serving(in_turn(verdict("tie"))) as server:
+        comparisons = judged(server, [Work(a_contest(), "ba"), a_contest("x", "y")])
+    assert Counter(comparison.order for comparison in comparisons) == {"ba": 2, "ab": 1}
+    assert len(server.asked) == 3
+    assert list(both_orders([a_contest()])) == [Work(a_contest(), "ab"), Work(a_contest(), "ba")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause", "kept"),
+    [
+        (completion("Answer A is better."), "unparsable", "Answer A is better."),
+        (completion('{"rationale": "r", "verdict": "a"}'), "unparsable", '{"rationale": "r", "verdict": "a"}'),
+        (completion('{"rationale": "A is', finish="length"), "cut", '{"rationale": "A is'),
+        (completion(None), "empty", ""),
+        (Answer(body=b'{"choices": []}'), "empty", '{"choices": []}'),
+        (completion(None, refusal="No."), "refused", "No."),
+        (failure(500, "boom"), "server error 500", "boom"),
+        (failure(429), "rate limited", "no"),
+        (Answer(body=b"{nonsense"), "malformed response", "{nonsense"),
+        (Answer(body=b"{", cut=True), "connection cut", ""),
+        (Answer(body=b" ", drip=True), "timeout", ""),
+    ],
+)
+def test_a_failure_is_invalid_with_its_cause_and_the_raw_reply(answer: Answer, cause: str, kept: str) -> None:
+    with serving(in_turn(answer)) as server:
+        comparisons = judged(server, [a_contest()], timeout_seconds=0.5)
+    assert len(comparisons) == 2
+    for comparison in comparisons:
+        assert (comparison.verdict, comparison.cause, comparison.strength) == ("invalid", cause, 0.5)
+        assert comparison.rationale == ""
+        assert kept in comparison.reply
+
+
+def test_prose_around_a_verdict_is_kept() -> None:
+    text = 'Let me see.\n```json\n{"rationale": "r", "verdict": "both_bad"}\n```'
+    with serving(in_turn(completion(text))) as server:
+        comparisons = judged(server, [a_contest()])
+    assert {(c.verdict, c.strength, c.rationale, c.reply) for c in comparisons} == {("both_bad", 0.5, "r", text)}
+
+
+def test_an_empty_answer_loses_without_a_call() -> None:
+    met = [a_contest(f"good {number}", " \n") for number in range(8)]
+    with serving(in_turn(verdict("tie"))) as server:
+        comparisons = judged(server, met)
+    assert len(comparisons) == 16
+    assert {comparison.verdict for comparison in comparisons} == {"a", "b"}
+    empty = next(c.b.id if c.a.text.strip() else c.a.id for c in met)
+    for comparison in comparisons:
+        side, strength = ("a", 0.9) if comparison.b == empty else ("b", 0.1)
+        assert (comparison.verdict, comparison.strength, comparison.rationale) == (side, strength, "empty answer")
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [("", " ", ("invalid", "", "both empty")), ("x", "x ", ("tie", "identical answers", ""))],
+)
+def test_what_needs_no_judge_gets_none(one: str, other: str, expected: tuple[str, str, str]) -> None:
+    with serving(in_turn(verdict("a_better"))) as server:
+        comparisons = judged(server, [a_contest(one, other)])
+    assert {(c.verdict, c.rationale, c.cause) for c in comparisons} == {expected}
+    assert server.asked == []
+
+
+IDENTIFYING = "Mr John Smith, MRN 4455667, was seen on 12/03/2024."
+
+
+@pytest.mark.parametrize("place", ["answer", "question", "earlier turn", "passage", "reference"])
+def test_possible_identifiers_do_not_leave_the_hospital(place: str) -> None:
+    turns = (Message("user", "Hello."), Message("assistant", "Yes?"), Message("user", "Which repair?"))
+    prompt = Prompt(
+        messages=tuple(
+            Message(turn.role, IDENTIFYING) if (place, number) in (("question", 2), ("earlier turn", 0)) else turn
+            for number, turn in enumerate(turns)
+        ),
+        context=(IDENTIFYING,) if place == "passage" else (),
+        reference=IDENTIFYING if place == "reference" else None,
+    )
+    met = a_contest(IDENTIFYING if place == "answer" else "mesh", "suture", prompt)
+    with serving(in_turn(verdict("tie"))) as server:
+        comparisons = judged(server, [met, a_contest()], foreign=True)
+    causes = {c.cause for c in comparisons if c.prompt == prompt.id}
+    assert len(comparisons) == 4
+    assert len(causes) == 1
+    assert causes.pop().startswith("withheld: possible identifiers (")
+    assert all(c.verdict == "invalid" for c in comparisons if c.prompt == prompt.id)
+    assert [c.verdict for c in comparisons if c.prompt != prompt.id] == ["tie", "tie"]
+    assert len(server.asked) == 2
+    assert "Smith" not in json.dumps(server.asked)
+    assert "Smith" not in repr([c.cause for c in comparisons])
+
+
+def test_inside_the_house_nothing_is_withheld() -> None:
+    with serving(in_turn(verdict("tie"))) as server:
+        assert {c.verdict for c in judged(server, [a_contest(IDENTIFYING, "x")])} == {"tie"}
+
+
+def test_work_is_read_no_further_ahead_than_calls_are_allowed() -> None:
+    read, asked_when_read = 0, []
+
+    def work() -> Iterator[Work]:
+        nonlocal read
+        for number in range(60):
+            read += 1
+            asked_when_read.append(read - len(server.asked))
+            yield Work(a_contest(f"good {number}", "poor"), "ab")
+
+    with serving(in_turn(verdict("tie"))) as server:
+        comparisons = judged(server, work(), concurrency=4)
+        assert server.most_in_flight <= 4
+    assert len({comparison.id for comparison in comparisons}) == 60
+    assert max(asked_when_read) <= 5
+
+
+def test_calls_go_out_side_by_side() -> None:
+    import threading
+
+    together = threading.Barrier(4)
+
+    def script(_body: dict[str, Any]) -> Answer:
+        together.wait(timeout=5)  # answers only when four calls are there at once
+        return verdict("tie")
+
+    with serving(script) as server:
+        assert len(judged(server, [a_contest("p", "q"), a_contest("r", "s")], concurrency=4)) == 4
+
+
+def test_what_was_answered_before_the_end_is_not_lost() -> None:
+    got: list[Comparison] = []
+    work = [Work(a_contest(f"good {number}", "poor"), "ab") for number in range(30)]
+
+    async def run(config: JudgeConfig) -> None:
+        async with open_endpoint(config) as endpoint:
+            async for comparison in judge(work, endpoint, RUBRIC, config, ASSESSOR):
+                got.append(comparison)  # noqa: PERF401 (what is there at the error counts)
+
+    answers = [verdict("tie")] * 10 + [failure(401, "key revoked")]
+    with serving(in_turn(*answers)) as server, pytest.raises(EndpointError, match="key is refused"):
+        asyncio.run(run(JudgeConfig(model=MODEL, base_url=server.url, retries=0, concurrency=4)))
+    assert len(got) == 10
+    assert len(server.asked) <= 14
+
+
+def test_a_call_in_flight_at_the_end_is_waited_for() -> None:
+    again = in_turn(failure(500, headers=(("Retry-After", "0.3"),)), verdict("tie"))
+    got: list[Comparison] = []
+
+    def script(body: dict[str, Any]) -> Answer:
+        return again(body) if "| slow" in body["messages"][1]["content"] else failure(401, "key revoked")
+
+    async def run(config: JudgeConfig) -> None:
+        work = [Work(a_contest(text, "poor"), "ab") for text in ("slow", "fast")]
+        async with open_endpoint(config) as endpoint:
+            async for comparison in judge(work, endpoint, RUBRIC, config, ASSESSOR):
+                got.append(comparison)  # noqa: PERF401 (what is there at the error counts)
+
+    with serving(script) as server, pytest.raises(EndpointError, match="key is refused"):
+        asyncio.run(run(JudgeConfig(model=MODEL, base_url=server.url, retries=1)))
+    assert [comparison.verdict for comparison in got] == ["tie"]
+
+
+def test_leaving_early_cancels_what_is_in_flight() -> None:
+    async def run(config: JudgeConfig) -> int:
+        async with open_endpoint(config) as endpoint:
+            async with aclosing(judge([a_contest(str(n), "x") for n in range(9)], endpoint, RUBRIC, config, "j")) as it:
+                async for _ in it:
+                    break
+            return len(asyncio.all_tasks())
+
+    with serving(in_turn(verdict("tie"), Answer(body=b" ", drip=True))) as server:
+        config = JudgeConfig(model=MODEL, base_url=server.url, timeout_seconds=60)
+        assert asyncio.run(asyncio.wait_for(run(config), 10)) <= 2
+
+
+def test_comparisons_are_records_that_the_ledger_takes(ledger: Ledger) -> None:
+    met = a_contest("good \U0001f600", "poor")
+    with serving(prefers("poor", rationale="nul \x00 and \ud800")) as server:
+        comparisons = judged(server, [met])
+        again = judged(server, [met])
+    assert {c.id for c in comparisons} == {c.id for c in again}
+    ledger.append([PROMPT, met.a, met.b])
+    assert ledger.append([*comparisons, *again]) == 2
+    assert list(ledger.read(Comparison)) == comparisons

@@ -1,0 +1,61 @@
+"""Fixtures that every room uses."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.config import parse_config
+from ledger.store import Ledger, open_ledger
+from ledger.workspace import Workspace
+
+# A SQLAlchemy URL of an empty PostgreSQL database that the tests may fill; set by .ci/run.
+POSTGRES = os.environ.get("WARDROUND_TEST_POSTGRES", "")
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+BACKENDS = ["sqlite", "postgresql"] if POSTGRES else ["sqlite"]
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty ledger, on each database that is at hand."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    import sqlalchemy as sa
+
+    schema = f"test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(sa.make_url(POSTGRES).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
+    yield sa.make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def tiny_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained tiny model and its tokenizer."""
+    from align.tiny_policy import make_tiny_policy
+
+    folder = tmp_path_factory.mktemp("tiny") / "policy"
+    make_tiny_policy(folder, ["What is a hernia? A protrusion through the wall which contains it."], vocabulary=400)
+    return folder
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    """An empty ledger."""
+    with open_ledger(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, ledger: Ledger) -> Workspace:
+    """A workspace with default settings and an empty ledger."""
+    return Workspace(tmp_path, parse_config(""), ledger)

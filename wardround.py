@@ -1,0 +1,94 @@
+"""The front door: one command line, which only forwards to the stages."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from align import cli as align
+from annotate import cli as annotate
+from dashboards import cli as dashboards
+from ledger import cli as ledger
+from ledger.errors import WardroundError
+from ledger.screen import say
+from sampling import cli as sampling
+
+NOTICE = "For research; no clinical advice."
+
+app = typer.Typer(
+    name="wardround",
+    help=f"Align a supervised fine-tuned surgical language model, in rounds. {NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(align.demo)
+app.command("init")(ledger.init)
+app.command("import")(sampling.import_prompts)
+app.command("sample")(sampling.sample)
+app.command("judge")(annotate.judge)
+app.command("pairs")(annotate.pairs)
+app.command("train")(align.train)
+app.command("evaluate")(align.evaluate)
+app.command("round")(align.round_)
+app.command("dashboard")(dashboards.dashboard)
+app.command("log")(ledger.log)
+app.command("trace")(ledger.trace)
+app.command("doctor")(sampling.doctor)
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    """Take what holds for every command; `main` has read it already."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command. Exit code 0: done; 2: something the user can put right, in one line; 130: interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    try:
+        code = app([each for each in given if each != "--debug"], standalone_mode=False)
+    except WardroundError as error:
+        code = _complain(error, debug=debug)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except OSError as error:
+        code = _complain(_as_wardround_error(error), debug=debug)
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted; run the same command again to go on")
+        code = 130
+    except Exception as error:
+        if debug:
+            raise
+        code = _complain(_unexpected(error), debug=False)
+    sys.exit(code or 0)
+
+
+def _complain(error: WardroundError, *, debug: bool) -> int:
+    if debug:
+        raise error
+    say(f"error: {error}")
+    return 2
+
+
+def _as_wardround_error(error: OSError) -> WardroundError:
+    advice = "free some disk space" if error.errno == 28 else "check that the place exists and may be written"
+    return WardroundError(error.strerror or str(error), where=error.filename or "", advice=advice)
+
+
+def _unexpected(error: Exception) -> WardroundError:
+    said = (str(error).splitlines() or [""])[0]
+    return WardroundError(
+        f"unexpected {type(error).__name__}: {said}", advice="run again with --debug and report what it prints"
+    )
+
+
+if __name__ == "__main__":
+    main()
