@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from align import cli as align
 from annotate import cli as annotate
@@ -52,16 +53,19 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command. Exit code 0: done; 2: something the user can put right, in one line; 130: interrupted."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
+    if not sys.stderr.isatty():
+        os.environ.setdefault(
+            "TQDM_DISABLE", "1"
+        )  # the libraries' bars are for terminals; stages print lines of their own
     try:
         code = app([each for each in given if each != "--debug"], standalone_mode=False)
     except WardroundError as error:
         code = _complain(error, debug=debug)
-    except click.ClickException as error:
-        error.show()
-        code = 2
+    except TyperException as error:
+        code = _complain(WardroundError(_said(error), advice="see `wardround --help`"), debug=False)
     except OSError as error:
         code = _complain(_as_wardround_error(error), debug=debug)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         say("interrupted; run the same command again to go on")
         code = 130
     except Exception as error:
@@ -76,6 +80,10 @@ def _complain(error: WardroundError, *, debug: bool) -> int:
         raise error
     say(f"error: {error}")
     return 2
+
+
+def _said(error: TyperException) -> str:
+    return error.format_message()
 
 
 def _as_wardround_error(error: OSError) -> WardroundError:

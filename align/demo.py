@@ -27,6 +27,7 @@ from ledger.tables import prompts
 from ledger.workspace import Workspace, open_workspace
 from sampling.chat import Turn, conversation
 from sampling.intake import import_prompts
+from sampling.quiet import quiet
 
 BUNDLED = Path(__file__).resolve().parent.parent / "sampling" / "bundled"
 FILES = ("questions.jsonl", "probes_safety.jsonl", "probes_general.jsonl")
@@ -107,7 +108,8 @@ def ensure_sft(workspace: Workspace, settings: SftSettings | None = None) -> Non
         say("Making a tiny policy and fine-tuning it on the train split")
         base = workspace.models / "untrained"
         if not (base / "config.json").exists():
-            make_tiny_policy(base, _texts(rows, asked))
+            with quiet():
+                make_tiny_policy(base, _texts(rows, asked))
         train_sft(base, rows, target, settings or SftSettings())
         shutil.rmtree(base)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from align.trainers import Row, in_place_of, quiet, run_trainer
+from align.trainers import Row, in_place_of, run_trainer
+from ledger.records import digest
+from sampling.models import weights_hash
+from sampling.quiet import quiet
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,14 @@ class SftSettings:
 def train_sft(base: Path, rows: Sequence[Row], target: Path, settings: SftSettings) -> None:
     """Fine-tune all weights of ``base`` on ``prompt``/``completion`` rows (loss on the completion) into ``target``.
 
-    A run that was killed goes on from its last whole checkpoint.
+    A run that was killed goes on from its last whole checkpoint; one with another base, rows or settings starts anew.
     """
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
-    checkpoints = target.with_name(target.name + ".checkpoints")
+    every = target.with_name(target.name + ".checkpoints")
+    checkpoints = every / digest([weights_hash(base), list(rows), asdict(settings)])
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(base)
         trainer = SFTTrainer(
@@ -47,7 +51,7 @@ def train_sft(base: Path, rows: Sequence[Row], target: Path, settings: SftSettin
         tokenizer.save_pretrained(folder)
 
     in_place_of(target, write)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(every, ignore_errors=True)
 
 
 def _settings(settings: SftSettings, checkpoints: Path) -> dict[str, Any]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from typing import Any
 from ledger.config import AlignConfig
 from ledger.errors import ConfigError, StageError
 from ledger.screen import Advance, progress
+from sampling.quiet import quiet
 
 # (learning rate, beta) for LoRA. TRL's default rate of 1e-6 is meant for full fine-tuning.
 DEFAULTS: Mapping[str, tuple[float, float]] = {
@@ -212,21 +210,6 @@ def _is_whole(checkpoint: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' own chatter off the screen; errors still show."""
-    import datasets
-    from transformers.utils import logging as transformers_logging
-
-    datasets.disable_progress_bars()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    logging.getLogger("trl").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def in_place_of(folder: Path, write: Callable[[Path], None]) -> None:

@@ -17,6 +17,7 @@ from ledger.provenance import code_version
 from ledger.records import Candidate, Comparison, ModelVersion, Pair, Prompt
 from ledger.store import open_ledger
 from ledger.workspace import ledger_url
+from sampling.models import is_hub_id
 
 Status = Literal["ok", "absent", "problem"]  # "absent" is something that one can do without
 NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "streamlit", "sqlalchemy", "openai")
@@ -126,5 +127,7 @@ def _model(folder: Path, config: Config) -> Finding:
     path = config.model.path
     if not path:
         return Finding("SFT model", "absent", "none named: set model.path before sampling")
-    here = (folder / path).is_dir() or Path(path).is_dir()
-    return Finding("SFT model", "ok", path if here else f"{path}: no folder here, so it is taken from the hub")
+    here = (folder / path).is_dir() or Path(path).expanduser().is_dir()
+    if here or not is_hub_id(path):
+        return Finding("SFT model", "ok" if here else "problem", path if here else f"{path}: there is no such folder")
+    return Finding("SFT model", "ok", f"{path}: no folder here, so it is taken from the hub")

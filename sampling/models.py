@@ -13,8 +13,12 @@ from ledger.config import ModelConfig
 from ledger.errors import ModelError
 from ledger.records import ModelVersion, digest
 from ledger.workspace import Workspace
+from sampling.quiet import quiet
 
-WEIGHT_FILES = ("*.safetensors", "*.bin", "config.json", "tokenizer.json", "chat_template.jinja")
+WEIGHT_FILES = (
+    *("*.safetensors", "*.bin", "config.json", "generation_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja"),
+)
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 
 
@@ -28,7 +32,11 @@ class PolicySource:
 
 
 def source_of(workspace: Workspace, version: ModelVersion) -> PolicySource:
-    """Where the weights of ``version`` are: its own adapter on its parents' adapters on the base model."""
+    """Where the weights of ``version`` are: its own adapter on its parents' adapters on the base model.
+
+    Raises:
+        ModelError: an adapter has no parent, or the configured SFT adapter is not the one that was built on.
+    """
     adapters: list[Path] = []
     model = version
     while model.adapter:
@@ -38,14 +46,41 @@ def source_of(workspace: Workspace, version: ModelVersion) -> PolicySource:
                 "an adapter without a parent", where=model.name, advice="`wardround trace` shows its ancestry"
             )
         model = workspace.ledger.get(ModelVersion, model.parent)
-    own = (located(workspace, workspace.config.model.adapter),) if workspace.config.model.adapter else ()
-    return PolicySource(str(located(workspace, model.path)), (*own, *reversed(adapters)), workspace.config.model)
+    chain = (*_sft_adapter(workspace, model), *reversed(adapters))
+    return PolicySource(str(_base(workspace, model)), chain, workspace.config.model)
+
+
+def _base(workspace: Workspace, sft: ModelVersion) -> Path:
+    """Where the base model was when it was entered; where it has moved since, the same weights at ``model.path``."""
+    entered, configured = (located(workspace, path) for path in (sft.path, workspace.config.model.path))
+    moved = not entered.exists() and configured.is_dir() and weights_hash(configured) == sft.weights
+    return configured if moved else entered
+
+
+def _sft_adapter(workspace: Workspace, sft: ModelVersion) -> tuple[Path, ...]:
+    """The adapter that is part of an SFT model: the configured one, if it is still the one that was entered."""
+    entered = sft.config.get("adapter")
+    if entered is None:
+        return ()
+    path = located(workspace, workspace.config.model.adapter)
+    if not workspace.config.model.adapter or weights_hash(path) != entered:
+        raise ModelError(
+            f"not the adapter that {sft.name} {sft.id[:12]} was entered with",
+            where=f"model.adapter {path}",
+            advice="set it to that adapter again",
+        )
+    return (path,)
 
 
 def located(workspace: Workspace, path: str) -> Path:
     """``path`` as given, or within the workspace where it is relative and lies there."""
     inside = workspace.root / path
-    return inside if inside.exists() else Path(path)
+    return inside if inside.exists() else Path(path).expanduser()
+
+
+def is_hub_id(path: str) -> bool:
+    """Can ``path`` be an OWNER/NAME on the model hub?"""
+    return not path.startswith((".", "/", "~")) and path.count("/") == 1
 
 
 def weights_hash(folder: Path) -> str:
@@ -77,7 +112,7 @@ def load_tokenizer(source: PolicySource) -> Any:
     place = source.base
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=source.config.trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # tokenizers raise plain exceptions
         raise _does_not_load("the tokenizer", place, error) from error
     if not tokenizer.chat_template:
         raise ModelError(
@@ -99,19 +134,19 @@ def load_policy(source: PolicySource) -> Any:
 
     place = source.base
     config = source.config
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            place,
-            dtype=_dtype(config),
-            device_map=config.device if config.device != "auto" else _best_device(),
-            quantization_config=_quantization(config),
-            trust_remote_code=config.trust_remote_code,
-        )
-    except ModelError:
-        raise
-    except Exception as error:  # loaders raise whatever they like
-        raise _does_not_load("the model", place, error) from error
-    return merged(model, source.adapters).eval()
+    quantization = _quantization(config)
+    with quiet():
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                place,
+                dtype=_dtype(config),
+                device_map=config.device if config.device != "auto" else _best_device(),
+                quantization_config=quantization,
+                trust_remote_code=config.trust_remote_code,
+            )
+        except Exception as error:  # loaders raise whatever they like
+            raise _does_not_load("the model", place, error) from error
+        return merged(model, source.adapters).eval()
 
 
 def merged(model: Any, adapters: Iterable[Path]) -> Any:
@@ -121,7 +156,7 @@ def merged(model: Any, adapters: Iterable[Path]) -> Any:
     for adapter in adapters:
         try:
             model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # loaders raise whatever they like
             raise _does_not_load("the adapter", str(adapter), error) from error
     return model
 
@@ -158,7 +193,13 @@ def _quantization(config: ModelConfig) -> Any:
 
 
 def _does_not_load(what: str, place: str, error: Exception) -> ModelError:
-    said = (str(error).splitlines() or [type(error).__name__])[0]
     return ModelError(
-        f"{what} does not load: {said}", where=place, advice="check model.path; `--debug` shows the traceback"
+        f"{what} does not load: {first_line(error)}",
+        where=place,
+        advice="check model.path; `--debug` shows the traceback",
     )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what ``error`` says, or its type where it says nothing."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

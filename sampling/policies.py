@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ledger.config import ModelConfig
 from ledger.errors import ModelError, StageError
-from ledger.records import Decision, ModelVersion, digest
+from ledger.records import Decision, ModelVersion
 from ledger.tables import decisions
 from ledger.trace import find_model
 from ledger.workspace import Workspace
-from sampling.models import located, weights_hash
+from sampling.models import first_line, is_hub_id, located, weights_hash
 
 
 def sft_model(workspace: Workspace) -> ModelVersion:
@@ -24,31 +23,33 @@ def sft_model(workspace: Workspace) -> ModelVersion:
         raise ModelError(
             "no SFT model is named", where="wardround.toml, model.path", advice="set it to a folder or a hub id"
         )
-    base = _local_folder(workspace, config)
-    weights = digest([weights_hash(base), weights_hash(located(workspace, config.adapter)) if config.adapter else ""])
-    version = ModelVersion(name="sft", method="sft", weights=weights, path=_portable(workspace, base))
+    base = _local_folder(workspace, "model.path", config.path)
+    own = {}
+    if config.adapter:
+        own["adapter"] = weights_hash(_local_folder(workspace, "model.adapter", config.adapter))
+    version = ModelVersion("sft", "sft", weights_hash(base), config=own, path=_portable(workspace, base))
     workspace.ledger.append([version])
-    return workspace.ledger.get(ModelVersion, version.id)
+    return version
 
 
-def _local_folder(workspace: Workspace, config: ModelConfig) -> Path:
-    folder = located(workspace, config.path)
+def _local_folder(workspace: Workspace, key: str, path: str) -> Path:
+    folder = located(workspace, path)
     if folder.is_dir():
         return folder
-    if config.path.startswith((".", "/", "~")) or config.path.count("/") != 1:
-        raise ModelError("there is no such folder", where=f"model.path {config.path}", advice="check the path")
-    return _from_hub(config.path)
+    if not is_hub_id(path):
+        raise ModelError("there is no such folder", where=f"{key} {path}", advice="check the path")
+    return _from_hub(key, path)
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(key: str, name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(name))
     except Exception as error:  # the hub client raises a dozen types
         raise ModelError(
-            f"neither a folder nor a model that the hub gives: {str(error).splitlines()[0]}",
-            where=f"model.path {name}",
+            f"neither a folder nor a model that the hub gives: {first_line(error)}",
+            where=f"{key} {name}",
             advice="check the name and the network, or download it and give the folder",
         ) from error
 

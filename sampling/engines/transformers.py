@@ -73,6 +73,9 @@ class TransformersEngine:
         self.tokenizer = tokenizer
         self.config = config
         self._stops = _stop_tokens(model, tokenizer)
+        # What generate() is not told it takes from the model's own settings, a repetition penalty for one. Answers
+        # are drawn from the model as it is trained, with the parameters that are recorded and no others.
+        model.generation_config = self._settings()
 
     def length(self, request: Request) -> int:
         """How many tokens the prompt has."""
@@ -91,24 +94,27 @@ class TransformersEngine:
 
     def _generate(self, requests: Sequence[Request], drawing: SeededSampling) -> list[list[int]]:
         import torch
-        from transformers import GenerationConfig
 
         prompts = {request.prompt: prompt_tokens(self.tokenizer, request.turns) for request in requests}
         batch = self.tokenizer.pad(
             {"input_ids": [prompts[request.prompt] for request in requests]}, return_tensors="pt"
         )
-        settings = GenerationConfig(
-            max_new_tokens=self.config.max_new_tokens,
-            do_sample=False,
-            eos_token_id=sorted(self._stops),
-            pad_token_id=self.tokenizer.pad_token_id,
-        )
         with torch.inference_mode():
             output = self.model.generate(
-                **batch.to(self.model.device), generation_config=settings, logits_processor=[drawing]
+                **batch.to(self.model.device), generation_config=self._settings(), logits_processor=[drawing]
             )
         answers: list[list[int]] = output[:, batch["input_ids"].shape[1] :].tolist()
         return answers
+
+    def _settings(self) -> Any:
+        from transformers import GenerationConfig
+
+        return GenerationConfig(
+            max_new_tokens=self.config.max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(self._stops) or None,
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
 
     def _read(self, tokens: list[int], seed: int, logprobs: list[float]) -> Sample:
         end = next((place for place, token in enumerate(tokens) if token in self._stops), None)
