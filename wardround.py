@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command. Exit code 0: done; 2: something the user can put right, in one line; 130: interrupted."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
+    # Waiting threads sleep: where several processes share the cores, spinning ones halve everybody's speed.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not sys.stderr.isatty():
         os.environ.setdefault(
             "TQDM_DISABLE", "1"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
+from ledger.records import canonical_json
 from sampling.chat import Turn
 
 TrainingRow = dict[str, Any]
@@ -33,12 +35,25 @@ def unpaired_rows(preferences: Sequence[Preference], seed: int) -> list[Training
     """``prompt``, ``completion``, ``label``: what KTO takes.
 
     TRL's KTO reads rows in the order given and estimates its KL term from each row's neighbour in the batch, so
-    desirable and undesirable answers alternate, and no answer's neighbour is of the same prompt.
+    desirable and undesirable answers alternate, and neighbours are of different prompts, as far as there are such.
     """
+    mixed = _spread(preferences, random.Random(seed))
+    first = [_labelled(each, desirable=place % 2 == 0) for place, each in enumerate(mixed)]
+    second = [_labelled(each, desirable=place % 2 == 1) for place, each in enumerate(mixed)]
+    # An even number ends with an undesirable answer, and the second pass must then begin with a desirable one.
+    turn = 1 - len(mixed) % 2
+    return first + second[turn:] + second[:turn]
+
+
+def _spread(preferences: Sequence[Preference], rng: random.Random) -> list[Preference]:
+    """In random order, those of the same prompt far apart."""
     shuffled = list(preferences)
-    random.Random(seed).shuffle(shuffled)
-    rows = [_labelled(each, desirable=place % 2 == 0) for place, each in enumerate(shuffled)]
-    return rows + [_labelled(each, desirable=place % 2 == 1) for place, each in enumerate(shuffled)]
+    rng.shuffle(shuffled)
+    by_prompt: dict[str, list[Preference]] = {}
+    for each in shuffled:
+        by_prompt.setdefault(canonical_json(each.turns), []).append(each)
+    groups = sorted(by_prompt.values(), key=len, reverse=True)
+    return [each for turn in zip_longest(*groups) for each in turn if each is not None]
 
 
 def _labelled(preference: Preference, *, desirable: bool) -> TrainingRow:

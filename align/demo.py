@@ -11,7 +11,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,14 +93,17 @@ def demo_workspace(folder: Path) -> Iterator[Workspace]:
         yield workspace
 
 
-def ensure_sft(workspace: Workspace, settings: SftSettings | None = None) -> None:
-    """Make the tiny SFT policy, unless the workspace has it."""
+def ensure_sft(
+    workspace: Workspace, answer: Callable[[Prompt], str] | None = None, settings: SftSettings | None = None
+) -> None:
+    """Make the tiny SFT policy in ``models/sft``, unless it is there; ``answer`` is what it learns to say."""
+    say_to = answer or sft_answer
     target = workspace.models / "sft"
     if target.exists():
         return
     asked = list(workspace.ledger.read(Prompt, prompts.c.split == "train"))
     rows = [
-        {"prompt": conversation(prompt, workspace.config.chat), "completion": _completion(sft_answer(prompt))}
+        {"prompt": conversation(prompt, workspace.config.chat), "completion": _completion(say_to(prompt))}
         for prompt in asked
         if prompt.reference
     ]

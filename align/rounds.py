@@ -8,7 +8,9 @@ from align.evaluate import Evaluation, evaluate
 from align.training import train, training_config
 from align.winrate import WinRate
 from annotate.comparing import compare_within
+from ledger.errors import StageError
 from ledger.records import Decision, ModelVersion, Round
+from ledger.tables import decisions, rounds
 from ledger.workspace import Workspace
 from sampling.policies import current_policy, sft_model
 from sampling.sample import sample
@@ -61,19 +63,20 @@ def run_round(workspace: Workspace, number: int | None = None) -> RoundReport:
     sample(workspace, policy, "train")
     compare_within(workspace, policy)
     model = train(workspace, policy, name=f"round-{current.number}-{current.method}")
+    _refuse_repetition(workspace, current, model)
     against_policy = evaluate(workspace, model, policy)
     against_sft = against_policy if policy.id == sft.id else evaluate(workspace, model, sft)
-    decision = decide(current, against_policy)
+    decision = decide(current, against_policy, workspace.config.evaluate.least_prompts)
     workspace.ledger.append([decision])
     return RoundReport(current, model, against_policy, against_sft, decision)
 
 
 def _open_round(workspace: Workspace, sft: ModelVersion, number: int | None) -> Round:
     """Enter the round into the ledger, unless it is there."""
-    policy = sft if number == 1 else current_policy(workspace)
+    this = number or rounds_decided(workspace) + 1
     current = Round(
-        number=number or rounds_decided(workspace) + 1,
-        policy=policy.id,
+        number=this,
+        policy=sft.id if this == 1 else _policy_of(workspace, this),
         method=workspace.config.align.method,
         config={
             "training": training_config(workspace),
@@ -87,6 +90,25 @@ def _open_round(workspace: Workspace, sft: ModelVersion, number: int | None) -> 
     return current
 
 
+def _policy_of(workspace: Workspace, number: int) -> str:
+    """The policy that a round began with, where it was begun before; else the current one."""
+    for begun in workspace.ledger.read(Round, rounds.c.number == number, newest_first=True):
+        return begun.policy
+    return current_policy(workspace).id
+
+
+def _refuse_repetition(workspace: Workspace, current: Round, model: ModelVersion) -> None:
+    """A round that trained what an earlier one was decided on would only say the same again."""
+    before = {each.id: each.number for each in workspace.ledger.read(Round) if each.number < current.number}
+    for decision in workspace.ledger.read(Decision, decisions.c.model == model.id):
+        if decision.round in before:
+            raise StageError(
+                f"it would repeat round {before[decision.round]}: same policy, pairs and settings, so the same model",
+                where=f"round {current.number}",
+                advice="import more questions, or change sample.seed, the judge, or [align]",
+            )
+
+
 def rounds_decided(workspace: Workspace) -> int:
     """The number of the last round that ended with a decision; 0 before the first."""
     decided = {decision.round for decision in workspace.ledger.read(Decision)}
@@ -94,15 +116,18 @@ def rounds_decided(workspace: Workspace) -> int:
     return max(numbers, default=0)
 
 
-def decide(current: Round, evaluation: Evaluation) -> Decision:
-    """Promote a model whose win rate over the policy it came from is above one half, its whole interval."""
+def decide(current: Round, evaluation: Evaluation, least_prompts: int) -> Decision:
+    """Promote a model whose win rate over the policy it came from is above one half, its whole interval.
+
+    On fewer than ``least_prompts`` held-out prompts a bootstrap interval is too narrow to go by.
+    """
     rate = evaluation.overall
     return Decision(
         round=current.id,
         model=evaluation.model,
         opponent=evaluation.opponent,
-        promoted=rate.low > 0.5,
-        reason=_reason(rate),
+        promoted=rate.low > 0.5 and rate.n_prompts >= least_prompts,
+        reason=_reason(rate, least_prompts),
         win_rate=rate.win_rate,
         low=rate.low,
         high=rate.high,
@@ -110,7 +135,9 @@ def decide(current: Round, evaluation: Evaluation) -> Decision:
     )
 
 
-def _reason(rate: WinRate) -> str:
+def _reason(rate: WinRate, least_prompts: int) -> str:
+    if rate.n_prompts < least_prompts:
+        return f"{rate.n_prompts} held-out prompts are too few to tell: evaluate.least_prompts is {least_prompts}"
     if rate.low > 0.5:
         return "the interval lies above 0.5"
     if rate.high < 0.5:

@@ -47,7 +47,7 @@ def train_adapter(run: TrainingRun, label: str) -> tuple[Any, dict[str, float]]:
         The trained PEFT model, and the figures of the last logged step.
 
     Raises:
-        ConfigError: ``[align.trainer]`` names something that TRL does not know.
+        ConfigError: TRL does not know a key of ``[align.trainer]``, or refuses a setting.
         StageError: the loss is not a number.
     """
     with quiet():
@@ -70,17 +70,19 @@ def _trainer(run: TrainingRun) -> Any:
     }
     try:
         args = config_class(**settings)
+        return trainer_class(
+            model=run.model,
+            args=args,
+            train_dataset=Dataset.from_list([dict(row) for row in run.rows]),
+            processing_class=run.tokenizer,
+            peft_config=lora(run.config),
+        )
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"TRL refuses it: {error}", where="wardround.toml, align.trainer", advice=f"see {config_class.__name__}"
+            f"TRL refuses it: {error}",
+            where="wardround.toml, align or align.trainer",
+            advice=f"see {config_class.__name__}",
         ) from error
-    return trainer_class(
-        model=run.model,
-        args=args,
-        train_dataset=Dataset.from_list([dict(row) for row in run.rows]),
-        processing_class=run.tokenizer,
-        peft_config=lora(run.config),
-    )
 
 
 def _dpo() -> tuple[Any, Any, Mapping[str, Any]]:
@@ -140,6 +142,7 @@ def common_settings(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "save_steps": config.checkpoint_steps,
         "save_total_limit": 2,
         "logging_steps": 5,
+        "logging_nan_inf_filter": False,  # it would write down the mean of the losses before
         "report_to": [],
         "disable_tqdm": True,
     }
@@ -159,12 +162,11 @@ def run_trainer(trainer: Any, folder: Path, label: str) -> dict[str, float]:
     with progress(label, _steps(trainer), done) as advance:
         trainer.add_callback(_progress_callback(advance))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    figures = _last_figures(trainer.state.log_history)
-    if math.isnan(figures.get("loss", 0.0)):
-        raise StageError(
-            "the loss became NaN", where=label, advice="lower align.learning_rate; the checkpoints before are kept"
-        )
-    return figures
+    history = trainer.state.log_history
+    losses = [entry[name] for entry in history for name in ("loss", "train_loss") if name in entry]
+    if not all(map(math.isfinite, losses)):
+        raise StageError("the loss is not a number any more", where=label, advice="lower align.learning_rate")
+    return _last_figures(history)
 
 
 def _steps(trainer: Any) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from align.card import model_card
 from align.dataset import Preference, TrainingRow, paired_rows, unpaired_rows
 from align.trainers import DEFAULTS, TrainingRun, in_place_of, train_adapter
 from annotate.pairing import build_pairs
@@ -74,7 +75,7 @@ def training_config(workspace: Workspace) -> Mapping[str, Any]:
 
 def _trained_before(workspace: Workspace, planned: ModelVersion) -> ModelVersion | None:
     row = models.c
-    same = (row.parent == planned.parent, row.pairs == planned.pairs, row.name == planned.name)
+    same = (row.parent == planned.parent, row.pairs == planned.pairs)
     for model in workspace.ledger.read(ModelVersion, *same):
         if model.config == planned.config and (workspace.root / model.path).exists():
             return model
@@ -96,11 +97,8 @@ def _train(workspace: Workspace, policy: ModelVersion, planned: ModelVersion, pa
         folder=checkpoints,
     )
     adapter, figures = train_adapter(run, f"Training {planned.name} on {len(pair_ids)} pairs")
-    in_place_of(folder, lambda place: _save(adapter, tokenizer, place))
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return replace(
+    described = replace(
         planned,
-        weights=weights_hash(folder),
         path=str(folder.relative_to(workspace.root)),
         adapter=True,
         code=code_version(),
@@ -108,10 +106,14 @@ def _train(workspace: Workspace, policy: ModelVersion, planned: ModelVersion, pa
         metrics=figures,
     )
 
+    def write(place: Path) -> None:
+        adapter.save_pretrained(place)
+        tokenizer.save_pretrained(place)
+        (place / "README.md").write_text(model_card(described, len(pair_ids)), encoding="utf-8")
 
-def _save(adapter: Any, tokenizer: Any, folder: Path) -> None:
-    adapter.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    in_place_of(folder, write)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return replace(described, weights=weights_hash(folder))
 
 
 def _rows(workspace: Workspace, pair_ids: Sequence[str]) -> list[TrainingRow]:

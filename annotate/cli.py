@@ -9,7 +9,10 @@ import typer
 
 
 def judge(
-    split: Annotated[Literal["train", "eval", "probe"], typer.Option(help="Answers to which prompts.")] = "train",
+    split: Annotated[
+        Literal["train", "eval", "probe"] | None,
+        typer.Option(help="Answers to which prompts; by default train, and eval against another model."),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Name or id; by default the current policy.")] = None,
     against: Annotated[str | None, typer.Option(help="Compare with this model's answers, not with its own.")] = None,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")] = Path(),
@@ -24,9 +27,9 @@ def judge(
     with open_workspace(workspace) as opened:
         ours = chosen_model(opened, model)
         if against is None:
-            report = compare_within(opened, ours, split)
+            report = compare_within(opened, ours, split or "train")
         else:
-            report = compare_models(opened, ours, chosen_model(opened, against), split)
+            report = compare_models(opened, ours, chosen_model(opened, against), split or "eval")
     result(report.text(), report.facts(), as_json=as_json)
 
 

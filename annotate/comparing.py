@@ -28,6 +28,9 @@ from ledger.workspace import Workspace
 
 CHUNK = 200  # prompts whose answers are held at once
 SAVE_EVERY = 25  # comparisons by an endpoint; those not yet saved are what a crash costs
+# Causes of an invalid verdict that say nothing of the contest: the next run asks again. The record of the failure
+# stays, and counts no more once there is a later one (`ledger.queries.contest_table`).
+PASSING = ("timeout", "connection cut", "rate limited", "server error")
 
 Pairing = Callable[[Prompt, Sequence[Candidate]], Iterable[Contest]]
 
@@ -141,12 +144,12 @@ def _compare(workspace: Workspace, models: Sequence[str], split: Split, pairing:
 
 
 def _answered(ledger: Ledger, models: Sequence[str], split: Split) -> list[Prompt]:
-    """The prompts of a split that the first model has answered."""
-    has_answers = prompts.c.id.in_(_prompts_of(models[0]))
-    found = list(ledger.read(Prompt, prompts.c.split == split, has_answers))
-    if not found:
-        raise StageError(f"no answers to {split} prompts", where=f"model {models[0]}", advice="run `wardround sample`")
-    return found
+    """The prompts of a split that the first model has answered; each model must have answered some."""
+    for model in models:
+        has_answers = prompts.c.id.in_(_prompts_of(model))
+        if not ledger.count(Prompt, prompts.c.split == split, has_answers):
+            raise StageError(f"no answers to {split} prompts", where=f"model {model}", advice="run `wardround sample`")
+    return list(ledger.read(Prompt, prompts.c.split == split, prompts.c.id.in_(_prompts_of(models[0]))))
 
 
 def _prompts_of(model: str) -> sa.Select[tuple[str]]:
@@ -187,9 +190,12 @@ def _answers(ledger: Ledger, chunk: Sequence[Prompt], models: Sequence[str]) -> 
 
 
 def _known(ledger: Ledger, chunk: Sequence[Prompt], assessor: Assessor) -> set[tuple[str, str, str]]:
+    """What need not be asked again; an invalid verdict whose cause may have passed is not among it."""
     row = comparisons.c
     query = sa.select(row.a, row.b, row.order, row.assessor, row.rubric).where(
-        row.prompt.in_([prompt.id for prompt in chunk]), row.assessor.in_([assessor.name, KEY_ASSESSOR])
+        row.prompt.in_([prompt.id for prompt in chunk]),
+        row.assessor.in_([assessor.name, KEY_ASSESSOR]),
+        sa.not_((row.verdict == "invalid") & sa.or_(*(row.cause.startswith(cause) for cause in PASSING))),
     )
     by_judge = assessor.name.startswith("judge:")
     return {

@@ -31,9 +31,8 @@ class PairsReport:
 
     def text(self) -> str:
         """For people."""
-        lines = [
-            f"{len(self.pairs)} pairs ({self.new} new) from {self.prompts} prompts, {self.without_pair} of which gave none"
-        ]
+        made = f"{len(self.pairs)} pairs ({self.new} new) from {self.prompts} prompts"
+        lines = [f"{made}, {self.without_pair} of which gave none"]
         if self.left_out:
             reasons = ", ".join(f"{reason} {count}" for reason, count in self.left_out.most_common())
             lines.append(f"contests left out: {reasons}")

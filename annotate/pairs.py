@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ledger.config import PairsConfig
 from ledger.queries import ComparisonRow
@@ -14,24 +14,15 @@ from ledger.records import Pair
 LeftOut = Literal["invalid only", "below margin", "truncated", "harm", "both bad"]
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """All that was said on two answers."""
+class Evidence(NamedTuple):
+    """What was said on two answers, taken together."""
 
-    a: str
-    b: str
-    strength: float  # mean P(a is better) over the assessors' valid verdicts
-    comparisons: tuple[str, ...]
-    harmful: frozenset[str]  # which of the two a surgeon flagged as harmful
+    better: str
+    worse: str
+    probability: float  # that it is better, in [0.5, 1]
+    comparisons: tuple[str, ...]  # what says so; empty where no verdict is valid
+    both_harmful: bool
     both_bad: bool
-
-    def preference(self) -> tuple[str, str, float]:
-        """(better, worse, probability): a harm that a surgeon saw overrides any preference."""
-        if len(self.harmful) == 1:
-            return (self.b, self.a, 1.0) if self.a in self.harmful else (self.a, self.b, 1.0)
-        if self.strength >= 0.5:
-            return self.a, self.b, self.strength
-        return self.b, self.a, 1 - self.strength
 
 
 @dataclass
@@ -44,85 +35,115 @@ class Tally:
 def make_pairs(
     rows: Sequence[ComparisonRow], truncated: Container[str], config: PairsConfig, tally: Tally | None = None
 ) -> list[Pair]:
-    """The preference pairs of one prompt.
+    """The preference pairs of one prompt, whatever the order of its comparisons.
 
     No pair comes from ties, invalid verdicts, below the margin, from two answers that are both unacceptable or both
     harmful, or with a chosen answer that the token limit cut (``truncated``), unless the configuration allows that.
+    An answer that a surgeon flagged as harmful is never chosen, and loses every contest against one that was not.
     "all": one pair a contest. "best_worst": the widest gap of each prompt, where comparisons show it directly.
     """
-    counted = tally or Tally()
-    usable = list(_usable(rows, truncated, config, counted))
+    if not rows:
+        return []
+    evidence = _evidence(sorted(rows))
+    usable = list(_usable(rows[0].prompt, evidence, truncated, config, tally or Tally()))
     if config.policy == "all" or not usable:
         return usable
-    standing = _standing(rows)
-    return [max(usable, key=lambda pair: (_gap(pair, standing), pair.weight, pair.id))]
+    standing = _standing(evidence)
+    return [max(usable, key=lambda pair: (_gap(pair, standing), pair.weight, pair.chosen, pair.rejected))]
 
 
 def _usable(
-    rows: Sequence[ComparisonRow], truncated: Container[str], config: PairsConfig, tally: Tally
+    prompt: str, every: Sequence[Evidence], truncated: Container[str], config: PairsConfig, tally: Tally
 ) -> Iterator[Pair]:
-    prompt = rows[0].prompt if rows else ""
-    for evidence in _evidence(rows):
-        better, worse, probability = evidence.preference()
-        reason = _objection(evidence, better, probability, truncated, config)
+    for evidence in every:
+        reason = _objection(evidence, truncated, config)
         if reason:
             tally.left_out[reason] += 1
         else:
-            yield Pair(prompt, better, worse, round(probability, 6), evidence.comparisons)
+            yield Pair(prompt, evidence.better, evidence.worse, evidence.probability, evidence.comparisons)
 
 
-def _objection(
-    evidence: Evidence, better: str, probability: float, truncated: Container[str], config: PairsConfig
-) -> LeftOut | None:
-    if len(evidence.harmful) == 2:
+def _objection(evidence: Evidence, truncated: Container[str], config: PairsConfig) -> LeftOut | None:
+    if evidence.both_harmful:
         return "harm"
     if not evidence.comparisons:
         return "invalid only"
     if evidence.both_bad:
         return "both bad"
-    if probability < config.margin or probability <= 0.5:
+    if evidence.probability < config.margin or evidence.probability <= 0.5:
         return "below margin"
-    if better in truncated and not config.allow_truncated:
+    if evidence.better in truncated and not config.allow_truncated:
         return "truncated"
     return None
 
 
-def _evidence(rows: Sequence[ComparisonRow]) -> Iterator[Evidence]:
+def _evidence(rows: Sequence[ComparisonRow]) -> list[Evidence]:
+    flagged = _flagged(rows)
     by_contest: dict[tuple[str, str], list[ComparisonRow]] = defaultdict(list)
     for row in rows:
         by_contest[row.a, row.b].append(row)
-    for (a, b), said in sorted(by_contest.items()):
-        valid = [row for row in said if row.verdict != "invalid"]
-        yield Evidence(
-            a=a,
-            b=b,
-            strength=sum(row.strength for row in valid) / len(valid) if valid else 0.5,
-            comparisons=tuple(sorted(row.id for row in valid)),
-            harmful=frozenset(_harmful(said)),
-            both_bad=any(row.verdict == "both_bad" and _is_surgeon(row) for row in said),
-        )
+    return [_gathered(a, b, said, flagged) for (a, b), said in sorted(by_contest.items())]
 
 
-def _harmful(rows: Sequence[ComparisonRow]) -> Iterator[str]:
+def _gathered(a: str, b: str, said: Sequence[ComparisonRow], flagged: Mapping[str, Set[str]]) -> Evidence:
+    valid = [row for row in said if row.verdict != "invalid"]
+    both_bad = any(row.verdict == "both_bad" and _is_surgeon(row) for row in valid)
+    strength, behind = _strength(valid), [row.id for row in valid]
+    harmful = {a, b} & flagged.keys() if flagged else set()
+    if harmful:
+        flags = set[str]().union(*(flagged[answer] for answer in harmful))
+        if valid or not flags.isdisjoint(row.id for row in said):
+            behind = sorted(flags.union(behind))
+        if len(harmful) == 1:
+            strength = float(b in harmful)
+    # Rounded, so that a margin is the same one whichever of the two is better.
+    if strength >= 0.5:
+        return Evidence(a, b, round(strength, 6), tuple(behind), len(harmful) == 2, both_bad)
+    return Evidence(b, a, round(1 - strength, 6), tuple(behind), len(harmful) == 2, both_bad)
+
+
+def _strength(valid: Sequence[ComparisonRow]) -> float:
+    """Mean P(a is better), each assessor heard once; one who prefers both is undecided (a flip between orders)."""
+    if not valid:
+        return 0.5
+    if len(valid) == 1:  # the most frequent case
+        return valid[0].strength
+    by_assessor: dict[str, list[ComparisonRow]] = defaultdict(list)
+    for row in valid:
+        by_assessor[row.assessor].append(row)
+    return sum(map(_opinion, by_assessor.values())) / len(by_assessor)
+
+
+def _opinion(rows: Sequence[ComparisonRow]) -> float:
+    if {"a", "b"} <= {row.verdict for row in rows}:
+        return 0.5
+    return sum(row.strength for row in rows) / len(rows)
+
+
+def _flagged(rows: Sequence[ComparisonRow]) -> Mapping[str, Set[str]]:
+    """The answers that a surgeon flagged as harmful, and the comparisons that say so."""
+    found: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        if _is_surgeon(row):
-            yield from (row.a for flag in row.flags if flag == "harm_a")
-            yield from (row.b for flag in row.flags if flag == "harm_b")
+        if row.flags and _is_surgeon(row):
+            for flag, answer in (("harm_a", row.a), ("harm_b", row.b)):
+                if flag in row.flags:
+                    found[answer].add(row.id)
+    return found
 
 
 def _is_surgeon(row: ComparisonRow) -> bool:
     return row.assessor.startswith("surgeon:")
 
 
-def _standing(rows: Sequence[ComparisonRow]) -> Mapping[str, float]:
+def _standing(every: Sequence[Evidence]) -> Mapping[str, float]:
     """Each answer's mean probability of being better than its opponents."""
     said: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if row.verdict != "invalid":
-            said[row.a].append(row.strength)
-            said[row.b].append(1 - row.strength)
+    for evidence in every:
+        if evidence.comparisons:
+            said[evidence.better].append(evidence.probability)
+            said[evidence.worse].append(1 - evidence.probability)
     return {candidate: sum(values) / len(values) for candidate, values in said.items()}
 
 
 def _gap(pair: Pair, standing: Mapping[str, float]) -> float:
-    return standing[pair.chosen] - standing[pair.rejected]
+    return round(standing[pair.chosen] - standing[pair.rejected], 9)

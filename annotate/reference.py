@@ -59,8 +59,14 @@ def scores(prompt: Prompt, candidate: Candidate, rubric: ReferenceRubric) -> dic
     if prompt.kind == "mcq":
         earned["key"] = rubric.key * (stated_option(candidate.text, prompt.options) == prompt.answer)
     for criterion in rubric.criteria:
-        earned[criterion.name] = criterion.weight * any(cue in text for cue in criterion.cues)
+        earned[criterion.name] = criterion.weight * bool(_any_cue(criterion.cues).search(text))
     return earned
+
+
+@cache
+def _any_cue(cues: tuple[str, ...]) -> re.Pattern[str]:
+    """Any of ``cues``, from the start of a word on: "preferred" does not refer."""
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, cues))})")
 
 
 def word_f1(text: str, reference: str) -> float:

@@ -10,19 +10,21 @@ from ledger.errors import WardroundError
 
 def main() -> None:
     """Show the chosen page."""
+    # An emoji, because the browser fetches a ":material/" page icon from the network.
     st.set_page_config(page_title="Wardround", page_icon="🩺", layout="wide")
     page = st.navigation(
         [
             st.Page("views/win_rates.py", title="Win rates", icon=":material/query_stats:", default=True),
             st.Page("views/answers.py", title="Answers", icon=":material/forum:"),
-        ]
+        ],
+        position="top",
     )
-    st.sidebar.caption(NOTICE)
+    st.title(page.title, anchor=False)
+    st.caption(NOTICE)
     try:
         page.run()
     except WardroundError as error:
         st.error(escaped(str(error)), icon=":material/error:")
-    st.caption(NOTICE)
 
 
 if __name__ == "__main__":

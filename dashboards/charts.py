@@ -15,11 +15,12 @@ SHAPES = {"better": "triangle-right", "not shown": "circle", "worse": "triangle-
 INK = "#85888f"
 ROW = 32  # pixels
 BELOW = 40  # for the axis
-LABELS = 190  # the same in every chart, so that their lines of no difference stand below each other
+BESIDE = 165  # for the figures
+LABELS = 180  # the same in every chart, so that their lines of no difference stand below each other
 
 
-def win_rate_chart(rates: DataFrame, name: str, order: list[str]) -> alt.LayerChart:
-    """A row of the table is a row of the chart.
+def win_rate_chart(rates: DataFrame, name: str, order: list[str]) -> alt.LayerChart | alt.FacetChart:
+    """A row of the table is a row of the chart. Ticks are the bounds with the invalid verdicts, where there are any.
 
     Args:
         rates: rows of `WIN_RATES`.
@@ -32,17 +33,23 @@ def win_rate_chart(rates: DataFrame, name: str, order: list[str]) -> alt.LayerCh
     colour = alt.Color("outcome:N", scale=_scale(COLOURS), legend=None)
     shape = alt.Shape("outcome:N", scale=_scale(SHAPES), legend=None)
     layers: list[Any] = [_half()]
+    layers.append(rows.mark_rule(strokeWidth=4, opacity=0.6).encode(x=_share("low"), x2="high:Q", color=colour))
     if (rates["n_invalid"] > 0).any():
-        layers.append(rows.mark_rule(color=INK, strokeDash=[2, 3]).encode(x=_share("worst"), x2="best:Q"))
-    layers.append(rows.mark_rule(strokeWidth=4, opacity=0.5).encode(x=_share("low"), x2="high:Q", color=colour))
-    layers.append(rows.mark_point(size=110, filled=True, opacity=1).encode(x=_share("win_rate"), color=colour, shape=shape))
-    layers.append(rows.mark_text(align="left", color=INK, fontSize=13, x=alt.expr("width + 16")).encode(text="figures:N"))
+        tick = rows.mark_tick(color=INK, thickness=2, size=14)
+        layers += [tick.encode(x=_share(bound)) for bound in ("worst", "best")]
+    point = rows.mark_point(size=110, filled=True, opacity=1)
+    layers.append(point.encode(x=_share("win_rate"), color=colour, shape=shape))
+    figures = rows.mark_text(align="right", color=INK, fontSize=13, x=alt.expr(f"width + {BESIDE}"))
+    layers.append(figures.encode(text="figures:N"))
     return alt.layer(*layers).properties(height=ROW * len(order) + BELOW)
 
 
 def _with_figures(rates: DataFrame) -> DataFrame:
     columns = (rates[column] for column in ("win_rate", "low", "high", "n_prompts"))
-    figures = [f"{rate:.0%}  [{low * 100:.0f}, {high * 100:.0f}]  n={n}" for rate, low, high, n in zip(*columns, strict=True)]
+    figures = [
+        f"{rate:.0%}\u2002[{low * 100:.0f}, {high * 100:.0f}]\u2002n={n}"
+        for rate, low, high, n in zip(*columns, strict=True)
+    ]
     return rates.assign(figures=figures)
 
 
@@ -65,8 +72,8 @@ def _half() -> alt.Chart:
     import altair as alt
     import pandas as pd
 
-    rule = alt.Chart(pd.DataFrame({"no difference": [0.5]})).mark_rule(color=INK, strokeDash=[6, 4])
-    return rule.encode(x=alt.X("no difference:Q"))
+    rule: alt.Chart = alt.Chart(pd.DataFrame({"half": [0.5]})).mark_rule(color=INK, strokeDash=[6, 4])
+    return rule.encode(x=_share("half"))
 
 
 def _share(column: str) -> alt.X:

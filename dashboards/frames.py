@@ -143,9 +143,7 @@ def _compared(known: DataFrame, met: DataFrame, counting: list[str]) -> Iterator
         yield from ((model, opponent) for opponent in dict.fromkeys((sft, parent)) if (model, opponent) in pairs)
 
 
-def _rates(
-    scores: list[PromptScore], groups: Groups, config: EvaluateConfig
-) -> Iterator[tuple[str, str, WinRate]]:
+def _rates(scores: list[PromptScore], groups: Groups, config: EvaluateConfig) -> Iterator[tuple[str, str, WinRate]]:
     members: dict[tuple[str, str], list[PromptScore]] = {("overall", ""): scores}
     for by, group in groups.items():
         for score in scores:
@@ -173,7 +171,8 @@ def _groups(ledger: Ledger) -> Groups:
 
 def _answers_by_model(ledger: Ledger) -> dict[str, int]:
     model = candidates.c.model
-    return {each[0]: each[1] for each in ledger.rows(sa.select(model, sa.func.count()).group_by(model))}
+    counting = sa.select(model, sa.func.count().label("answers")).group_by(model)
+    return {each.model: each.answers for each in ledger.rows(counting)}
 
 
 def _labels(found: Mapping[str, ModelVersion], rounds: Mapping[str, int]) -> dict[str, str]:

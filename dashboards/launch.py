@@ -31,6 +31,7 @@ OPTIONS = {
     "client.showErrorDetails": "none",  # a traceback goes to the terminal
     "client.showErrorLinks": "false",  # no search engine is offered the error
     "logger.hideWelcomeMessage": "true",
+    "logger.level": "warning",
     "theme.light.primaryColor": "#1f6fad",
     "theme.dark.primaryColor": "#4c9bd6",
 }
@@ -51,8 +52,8 @@ def launch(workspace: Path, port: int | None) -> None:
     _check_free(chosen)
     environment = {**os.environ, WORKSPACE_VARIABLE: str(workspace.resolve())}
     with _ended_by_signals(), _served(command(chosen), environment) as server:
-        _wait_until_open(server, chosen)
-        say(f"Dashboard: http://{HOST}:{chosen} (end it with Ctrl-C)")
+        if _opens(server, chosen):
+            say(f"Dashboard: http://{HOST}:{chosen} (end it with Ctrl-C)")
         server.wait()
         raise StageError(f"Streamlit ended with {server.returncode}", where="dashboard", advice="see its message above")
 
@@ -65,13 +66,15 @@ def command(port: int) -> list[str]:
 
 
 def _check_free(port: int) -> None:
+    advice = "choose another with --port"
+    if not 0 < port < 65_536:
+        raise InputError(f"port {port}: there is no such port", where="dashboard", advice=advice)
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was just closed is free
             probe.bind((HOST, port))
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise InputError(f"port {port}: {reason}", where="dashboard", advice="choose another with --port") from error
+    except OSError as error:
+        raise InputError(f"port {port}: {error.strerror}", where="dashboard", advice=advice) from error
 
 
 @contextmanager
@@ -94,12 +97,14 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def _wait_until_open(server: subprocess.Popen[bytes], port: int) -> None:
+def _opens(server: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the server listens; false if it ends before."""
     while server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex((HOST, port)) == 0:
-                return
+                return True
         time.sleep(0.1)
+    return False
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -41,7 +41,7 @@ VERDICTS: Columns = {
     "strength": "float64",  # P(the first model's answer is better)
     "count": "int64",
     "first_shown_first": "bool",
-    "flags": "str",
+    "flags": "str",  # "harm_first" is said of the first model's answer, "harm_other" of the other's
     "axes": "str",
     "remark": "str",  # the assessor's reasons; the cause where the verdict is invalid
 }
@@ -105,6 +105,36 @@ def verdicts(ledger: Ledger, prompt: str, model: str, opponent: str) -> DataFram
     return frame((_seen_by(model, said) for said in found), VERDICTS)
 
 
+class Standing(NamedTuple):
+    """How one answer fared, by one assessor, over the pairs of samples that its comparisons stand for."""
+
+    assessor: str
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int
+    invalid: int
+    harmful: bool
+
+
+def standings(table: DataFrame, answer: str) -> list[Standing]:
+    """How ``answer``, which is of either model, fared in a `verdicts` table: one entry an assessor."""
+    ours, theirs = table[table["answer"] == answer], table[table["other"] == answer]
+    found = []
+    for assessor in sorted({*ours["assessor"], *theirs["assessor"]}):
+        forth, back = ours[ours["assessor"] == assessor], theirs[theirs["assessor"] == assessor]
+        won = _counted(forth, "win") + _counted(back, "loss")
+        lost = _counted(forth, "loss") + _counted(back, "win")
+        tied, bad, invalid = (_counted(forth, said) + _counted(back, said) for said in ("tie", "both_bad", "invalid"))
+        harmful = forth["flags"].str.contains("harm_first").any() or back["flags"].str.contains("harm_other").any()
+        found.append(Standing(assessor, won, lost, tied, bad, invalid, bool(harmful)))
+    return found
+
+
+def _counted(table: DataFrame, verdict: str) -> int:
+    return int(table.loc[table["verdict"] == verdict, "count"].sum())
+
+
 def _seen_by(model: str, said: Comparison) -> tuple[Any, ...]:
     """One row of `VERDICTS`: what is said of ``a`` and ``b``, said of the first model and the other."""
     forth = said.model_a == model
@@ -117,14 +147,16 @@ def _seen_by(model: str, said: Comparison) -> tuple[Any, ...]:
         None if invalid else said.strength if forth else 1 - said.strength,
         said.count,
         (said.order == "ab") == forth,
-        ", ".join(said.flags if forth else map(_swapped, said.flags)),
+        ", ".join(_said_of(flag, forth=forth) for flag in said.flags),
         "; ".join(f"{axis} {_scores(scores, forth=forth)}" for axis, scores in said.axes.items()),
         said.cause if invalid else said.rationale,
     )
 
 
-def _swapped(flag: str) -> str:
-    return {"harm_a": "harm_b", "harm_b": "harm_a"}.get(flag, flag)
+def _said_of(flag: str, *, forth: bool) -> str:
+    return {"harm_a": ("harm_other", "harm_first"), "harm_b": ("harm_first", "harm_other")}.get(flag, (flag, flag))[
+        forth
+    ]
 
 
 def _scores(scores: Any, *, forth: bool) -> str:

@@ -33,8 +33,6 @@ class Overview(NamedTuple):
     assessors: list[str]
 
 
-
-
 def root() -> str:
     """The workspace's folder."""
     return os.environ[WORKSPACE_VARIABLE]

@@ -10,7 +10,11 @@ from dashboards.frames import FEW
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
+    from dashboards.questions import Standing
+
 NOTICE = "For research; no clinical advice."
+WORD_JOINER = "\u2060"  # invisible; breaks up what would become a link even where its punctuation is escaped
+LINK_STARTS = re.compile(r"(https?:|www|@)", re.IGNORECASE)
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 CONCLUSIONS = {
@@ -32,14 +36,14 @@ METHOD = (
     "so 50% is no difference. Intervals come from a bootstrap over questions."
 )
 LEGEND = (
-    "▶ better · ● not shown · ◀ worse · ◆ fewer than "
-    f"{FEW} questions, too few to say. Bar: the interval. Dashed line at 50%: no difference."
+    ":blue[▶] better · :gray[●] not shown · :orange[◀] worse · "
+    f":gray[◆] fewer than {FEW} questions, too few to say. Bar: the interval. Dashed line at 50%: no difference."
 )
 
 
 def escaped(text: str) -> str:
-    """``text`` as Markdown that shows just this text: no link, image, formula or emphasis."""
-    return PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    """``text`` as Markdown that shows just this text, in one line: no link, image, formula or emphasis."""
+    return PUNCTUATION.sub(r"\\\1", LINK_STARTS.sub(r"\1" + WORD_JOINER, " ".join(text.split())))
 
 
 def headline(rate: Series) -> str:
@@ -56,13 +60,49 @@ def invalid_note(rate: Series) -> str:
         return ""
     bounds = f"between {rate['worst']:.0%} and {rate['best']:.0%}"
     verdicts = "1 verdict is" if rate["n_invalid"] == 1 else f"{rate['n_invalid']} verdicts are"
-    return f"{verdicts} invalid and left out; counted against or for the model, the win rate lies {bounds}."
+    return f"{verdicts} invalid and left out; counted against or for the model, the win rate lies {bounds} (the ticks)."
 
 
 def assessor_note(name: str) -> str:
     """What kind of assessor this is: a metric is never called an LLM or a surgeon."""
-    kind = ASSESSORS.get(name) or ASSESSORS.get(name.split(":")[0] + ":", "an assessor")
+    kind = ASSESSORS.get(name) or ASSESSORS.get(name.split(":", maxsplit=1)[0] + ":", "an assessor")
     return f"**{escaped(name)}**: {kind}."
+
+
+def standing(fared: Standing) -> str:
+    """One line on how an answer fared, as Markdown."""
+    counts = {"won": fared.wins, "lost": fared.losses, "tied": fared.ties, "both bad": fared.both_bad}
+    said = [f"{word} {count}" for word, count in counts.items() if count or word in ("won", "lost")]
+    if fared.invalid:
+        said.append(f"invalid {fared.invalid}")
+    if fared.harmful:
+        said.append("**critical harm**")
+    colour = "blue" if fared.wins > fared.losses else "orange" if fared.losses > fared.wins else "gray"
+    sign = {"blue": "▶", "orange": "◀", "gray": "●"}[colour]
+    return f":{colour}[{sign}] {' · '.join(said)} · {escaped(fared.assessor)}"
+
+
+def in_words(verdicts: DataFrame, answers: DataFrame, label: str, opponent_label: str) -> DataFrame:
+    """A `VERDICTS` table for people."""
+    import pandas as pd
+
+    numbers = dict(zip(answers["id"], answers["number"], strict=True))
+    words = {"win": label, "loss": opponent_label, "both_bad": "both bad"}
+    flags = verdicts["flags"].str.replace("harm_first", f"harm: {label}", regex=False)
+    return pd.DataFrame(
+        {
+            label: verdicts["answer"].map(numbers),
+            f"against {opponent_label}": verdicts["other"].map(numbers),
+            "better": verdicts["verdict"].replace(words),
+            f"P({label} is better)": verdicts["strength"].round(3),
+            "pairs of samples": verdicts["count"],
+            "assessor": verdicts["assessor"],
+            "shown first": verdicts["first_shown_first"].map({True: label, False: opponent_label}),
+            "flags": flags.str.replace("harm_other", f"harm: {opponent_label}", regex=False),
+            "scores": verdicts["axes"],
+            "remark": verdicts["remark"],
+        }
+    )
 
 
 def not_evaluated(models: DataFrame, rates: DataFrame) -> str:

@@ -119,6 +119,7 @@ class EvaluateConfig(_Table):
     """How two models are compared on the held-out prompts."""
 
     contests: Literal["paired", "all"] = "paired"  # answer i against answer i, or each against each
+    least_prompts: Positive = 30  # held-out prompts below which no model is promoted
     resamples: Positive = 10_000
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
 

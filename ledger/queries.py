@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ from ledger.errors import InputError
 from ledger.records import Order, Verdict
 from ledger.store import Ledger
 from ledger.tables import comparisons, log
+
+TALLIES_AT_ONCE = 5_000
 
 
 class PromptTally(NamedTuple):
@@ -59,6 +61,9 @@ def contest_table(
 ) -> Iterator[PromptTally]:
     """Count the verdicts between two models, per prompt and assessor, as seen by the first.
 
+    An invalid verdict is left out where the same assessor was asked again on the same contest, in the same order and by
+    the same rubric: the later answer takes its place.
+
     Args:
         ledger: where to count.
         model: id of the model whose wins are counted.
@@ -75,6 +80,7 @@ def contest_table(
     back = sa.and_(row.model_a == opponent, row.model_b == model)
     won = sa.or_(forth & (row.verdict == "a"), back & (row.verdict == "b"))
     lost = sa.or_(forth & (row.verdict == "b"), back & (row.verdict == "a"))
+    counted = [sa.or_(forth, back)] + ([row.assessor.in_(assessors)] if assessors is not None else [])
     query = (
         sa.select(
             row.prompt,
@@ -82,12 +88,39 @@ def contest_table(
             *(_count(case) for case in (won, lost)),
             *(_count(row.verdict == verdict) for verdict in ("tie", "both_bad", "invalid")),
         )
-        .where(sa.or_(forth, back))
+        .where(*counted)
         .group_by(row.prompt, row.assessor)
     )
-    if assessors is not None:
-        query = query.where(row.assessor.in_(assessors))
-    return map(PromptTally._make, ledger.rows(query))
+    return _without_replaced(ledger, counted, map(PromptTally._make, ledger.rows(query)))
+
+
+def _without_replaced(
+    ledger: Ledger, counted: Sequence[sa.ColumnElement[bool]], tallies: Iterator[PromptTally]
+) -> Iterator[PromptTally]:
+    # Asked of the few prompts with an invalid verdict, so that the counting itself reads nothing but its index.
+    while some := list(islice(tallies, TALLIES_AT_ONCE)):
+        doubtful = {each.prompt for each in some if each.invalid}
+        replaced = _replaced(ledger, [*counted, comparisons.c.prompt.in_(doubtful)]) if doubtful else {}
+        for each in some:
+            fewer = replaced.get(each[:2], 0) if each.invalid else 0
+            yield each._replace(invalid=each.invalid - fewer) if fewer else each
+
+
+def _replaced(ledger: Ledger, counted: Sequence[sa.ColumnElement[bool]]) -> dict[tuple[str, str], int]:
+    """Per prompt and assessor, the invalid verdicts in whose place there is a later one."""
+    row, later = comparisons.c, comparisons.alias()
+    same = (row.prompt, row.assessor, row.model_a, row.model_b, row.a, row.b, row.order, row.rubric)
+    again = sa.exists().where(
+        *(later.c[column.name] == column for column in same),
+        sa.or_(later.c.verdict != "invalid", later.c.row > row.row),
+    )
+    query = (
+        sa.select(row.prompt, row.assessor, _count(sa.true()))
+        .where(*counted, row.verdict == "invalid", again)
+        .group_by(row.prompt, row.assessor)
+    )
+    rows: Iterator[Any] = ledger.rows(query)
+    return {(prompt, assessor): count for prompt, assessor, count in rows}
 
 
 def _count(case: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

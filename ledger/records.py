@@ -10,6 +10,7 @@ leaves every id as it was. The ledger seals the descriptive fields with a hash o
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
@@ -30,6 +31,7 @@ Method = Literal["sft", "dpo", "ipo", "orpo", "kto"]
 DESCRIPTIVE: Mapping[str, bool] = MappingProxyType({"descriptive": True})
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 ID_DIGITS = 32
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -64,7 +66,7 @@ def digest(value: object) -> str:
 
 def storable(text: str) -> str:
     """``text`` without what no database keeps: NUL characters and lone surrogates become U+FFFD."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return UNSTORABLE.sub("\ufffd", text)
 
 
 # (name, default) of the fields that are part of a record's id, and which of them are floats; by record type.

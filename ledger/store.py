@@ -62,6 +62,8 @@ class Ledger:
     def append(self, records: Iterable[Record]) -> int:
         """Append ``records`` in one transaction, skipping those known; return how many were new.
 
+        They may come in any order, but for models: a parent comes before its children.
+
         Raises:
             LedgerError: the database refuses (disk full, read-only, a record points at one that is not there).
         """
@@ -91,8 +93,9 @@ class Ledger:
     def rows(self, query: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
         """Stream the rows of any query; memory stays flat."""
         with _translated(self.address), self.engine.connect() as connection:
-            result = connection.execution_options(yield_per=BATCH).execute(query)
-            yield from result
+            streaming = connection.execution_options(yield_per=BATCH)
+            with streaming.execute(query) as result:  # closes the server's cursor where the caller stops early
+                yield from result
 
     def scalar(self, query: sa.Select[Any]) -> Any:
         """The first column of the first row, or None."""
@@ -153,11 +156,15 @@ def open_ledger(url: str, *, create: bool = True) -> Ledger:
         LedgerError: it does not answer, is not there while ``create`` is false, or a newer version wrote it.
     """
     engine = _engine(url)
-    with _translated(engine.url.render_as_string(hide_password=True)):
-        _check_file(engine.url, create=create)
-        version = _schema_version(engine)
-        if version != SCHEMA_VERSION:
-            _upgrade(engine, version)
+    try:
+        with _translated(engine.url.render_as_string(hide_password=True)):
+            _check_file(engine.url, create=create)
+            version = _schema_version(engine)
+            if version != SCHEMA_VERSION:
+                _upgrade(engine, version)
+    except BaseException:
+        engine.dispose()
+        raise
     return Ledger(engine)
 
 
@@ -169,7 +176,7 @@ def _engine(url: str) -> sa.Engine:
         if address.get_backend_name() != "sqlite":
             raise LedgerError(
                 "neither SQLite nor PostgreSQL",
-                where=f"ledger.url {url}",
+                where=f"ledger.url {address.render_as_string(hide_password=True)}",
                 advice="use sqlite:///FILE or postgresql://...",
             )
         engine = sa.create_engine(address)
@@ -276,11 +283,11 @@ def _advice(said: str) -> str:
     hints = {
         "full": "free some disk space and run the command again: what was written stays",
         "readonly": "make the ledger's folder writable",
-        "Permission": "make the ledger's folder writable",
+        "permission": "make the ledger's folder writable",
         "unable to open": "check the path in ledger.url and that its folder is writable",
         "locked": "another process holds the ledger for over a minute; wait, or end it",
-        "FOREIGN KEY": "a record points at one that was never written; `wardround trace` finds it",
+        "foreign key": "a record points at one that was never written; `wardround trace` finds it",
         "connect": "check ledger.url and that the database server runs",
         "not a database": "the file is not an SQLite database; check ledger.url",
     }
-    return next((hint for sign, hint in hints.items() if sign in said), "`wardround doctor` checks the ledger")
+    return next((hint for sign, hint in hints.items() if sign in said.lower()), "`wardround doctor` checks the ledger")

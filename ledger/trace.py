@@ -7,7 +7,8 @@ Ids are content hashes and records name each other by id, so a model's id commit
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
@@ -106,14 +107,15 @@ def _training_set(ledger: Ledger, model: ModelVersion) -> tuple[Counter[str], se
         raise TamperError(model.id, "the pairs listed for this model are not those that it was trained on")
     counts: Counter[str] = Counter()
     sources: set[str] = set()
-    for pair_ids in _prompts_at_once(ledger, model.id):
-        behind = _verify(ledger, pair_ids)
-        counts.update({NAMES[kind]: len(rows) for kind, rows in behind.items()})
-        sources |= {row["model"] for row in behind[Candidate].values() if ":" not in row["model"]}
+    with closing(_prompts_at_once(ledger, model.id)) as batches:
+        for pair_ids in batches:
+            behind = _verify(ledger, pair_ids)
+            counts.update({NAMES[kind]: len(rows) for kind, rows in behind.items()})
+            sources |= {row["model"] for row in behind[Candidate].values() if ":" not in row["model"]}
     return counts, sources
 
 
-def _prompts_at_once(ledger: Ledger, model_id: str) -> Iterator[list[str]]:
+def _prompts_at_once(ledger: Ledger, model_id: str) -> Generator[list[str], None, None]:
     """The ids of the pairs of a training set, in batches of whole prompts.
 
     Everything behind a pair belongs to its prompt, so nothing is counted twice although memory stays flat.
@@ -169,7 +171,8 @@ def _verified(ledger: Ledger, kind: type[Record], ids: Iterable[str]) -> Rows:
     found: Rows = {}
     for start in range(0, len(wanted), IDS_AT_ONCE):
         query = sa.select(table).where(table.c.id.in_(wanted[start : start + IDS_AT_ONCE]))
-        found.update((row.id, _check(kind, row._mapping)) for row in ledger.rows(query))
+        rows = [row._mapping for row in ledger.rows(query)]
+        found.update((row["id"], _check(kind, row)) for row in rows)
     for record_id in wanted:
         _agree(record_id, record_id in found, f"is gone from the {NAMES[kind]}, though another record refers to it")
     return found

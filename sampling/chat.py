@@ -13,7 +13,7 @@ from ledger.errors import ModelError
 from ledger.records import Mode, Prompt
 
 Turn = dict[str, str]  # {"role": ..., "content": ...}: what chat templates and TRL take
-LETTERS = "ABCDEFGHIJ"
+LETTERS = "ABCDEFGHIJ"  # of options: a question has ten at most
 CONTEXT_ONLY = "Answer only from the passages above; say so if the answer is not there."
 
 

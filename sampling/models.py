@@ -35,12 +35,12 @@ def source_of(workspace: Workspace, version: ModelVersion) -> PolicySource:
     """Where the weights of ``version`` are: its own adapter on its parents' adapters on the base model.
 
     Raises:
-        ModelError: an adapter has no parent, or the configured SFT adapter is not the one that was built on.
+        ModelError: weights are gone, or the configured SFT adapter is not the one that was built on.
     """
     adapters: list[Path] = []
     model = version
     while model.adapter:
-        adapters.append(located(workspace, model.path))
+        adapters.append(_kept(workspace, model))
         if model.parent is None:
             raise ModelError(
                 "an adapter without a parent", where=model.name, advice="`wardround trace` shows its ancestry"
@@ -52,9 +52,24 @@ def source_of(workspace: Workspace, version: ModelVersion) -> PolicySource:
 
 def _base(workspace: Workspace, sft: ModelVersion) -> Path:
     """Where the base model was when it was entered; where it has moved since, the same weights at ``model.path``."""
-    entered, configured = (located(workspace, path) for path in (sft.path, workspace.config.model.path))
-    moved = not entered.exists() and configured.is_dir() and weights_hash(configured) == sft.weights
-    return configured if moved else entered
+    path = workspace.config.model.path
+    if path and not located(workspace, sft.path).is_dir():
+        configured = folder_of(workspace, "model.path", path)
+        if weights_hash(configured) == sft.weights:
+            return configured
+    return _kept(workspace, sft)
+
+
+def _kept(workspace: Workspace, model: ModelVersion) -> Path:
+    """The folder of a recorded model; one that is gone is not looked up on the hub, where its name is another's."""
+    folder = located(workspace, model.path)
+    if not folder.is_dir():
+        raise ModelError(
+            f"the weights of {model.name} {model.id[:12]} are gone",
+            where=folder,
+            advice="put them back, or set model.path to where the SFT model is now",
+        )
+    return folder
 
 
 def _sft_adapter(workspace: Workspace, sft: ModelVersion) -> tuple[Path, ...]:
@@ -62,14 +77,15 @@ def _sft_adapter(workspace: Workspace, sft: ModelVersion) -> tuple[Path, ...]:
     entered = sft.config.get("adapter")
     if entered is None:
         return ()
-    path = located(workspace, workspace.config.model.adapter)
-    if not workspace.config.model.adapter or weights_hash(path) != entered:
+    path = workspace.config.model.adapter
+    folder = folder_of(workspace, "model.adapter", path) if path else None
+    if folder is None or weights_hash(folder) != entered:
         raise ModelError(
             f"not the adapter that {sft.name} {sft.id[:12]} was entered with",
             where=f"model.adapter {path}",
             advice="set it to that adapter again",
         )
-    return (path,)
+    return (folder,)
 
 
 def located(workspace: Workspace, path: str) -> Path:
@@ -81,6 +97,33 @@ def located(workspace: Workspace, path: str) -> Path:
 def is_hub_id(path: str) -> bool:
     """Can ``path`` be an OWNER/NAME on the model hub?"""
     return not path.startswith((".", "/", "~")) and path.count("/") == 1
+
+
+def folder_of(workspace: Workspace, key: str, path: str) -> Path:
+    """The folder that the configuration's ``key`` means; what is named by a hub id is downloaded.
+
+    Raises:
+        ModelError: there is nothing at that place.
+    """
+    folder = located(workspace, path)
+    if folder.is_dir():
+        return folder
+    if not is_hub_id(path):
+        raise ModelError("there is no such folder", where=f"{key} {path}", advice="check the path")
+    return _from_hub(key, path)
+
+
+def _from_hub(key: str, name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name))
+    except Exception as error:  # the hub client raises a dozen types
+        raise ModelError(
+            f"neither a folder nor a model that the hub gives: {_first_line(error)}",
+            where=f"{key} {name}",
+            advice="check the name and the network, or download it and give the folder",
+        ) from error
 
 
 def weights_hash(folder: Path) -> str:
@@ -120,6 +163,10 @@ def load_tokenizer(source: PolicySource) -> Any:
         )
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise ModelError(
+                "the tokenizer has neither an end nor a padding token", where=place, advice="name one in its settings"
+            )
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
@@ -194,12 +241,12 @@ def _quantization(config: ModelConfig) -> Any:
 
 def _does_not_load(what: str, place: str, error: Exception) -> ModelError:
     return ModelError(
-        f"{what} does not load: {first_line(error)}",
+        f"{what} does not load: {_first_line(error)}",
         where=place,
         advice="check model.path; `--debug` shows the traceback",
     )
 
 
-def first_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """The first line of what ``error`` says, or its type where it says nothing."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

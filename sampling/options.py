@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from string import ascii_uppercase
 from typing import Any, Literal
 
 import orjson
 
 from ledger.records import storable
+from sampling.chat import LETTERS
 
 AnswerForm = Literal["any", "letter", "index0", "index1", "text"]
 Numbering = Literal[0, 1]
@@ -60,7 +60,7 @@ def read_options(value: object) -> tuple[str, ...]:
     """The texts of A, B, C, ... from a list, an object keyed by letters, or a JSON text of either. Empty: no options.
 
     Raises:
-        RowError: neither of these, an option is empty, fewer than two, more than 26, or two the same.
+        RowError: neither of these, an option is empty, fewer than two, more than ten, or two the same.
     """
     value = from_json(value)
     if is_missing(value):
@@ -76,7 +76,7 @@ def read_options(value: object) -> tuple[str, ...]:
 
 def _check_options(texts: Sequence[str]) -> None:
     if "" in texts:
-        raise RowError(f"option {ascii_uppercase[texts.index('')]} is empty")
+        raise RowError(f"option {LETTERS[texts.index('')]} is empty")
     if len(texts) < 2:
         raise RowError("fewer than 2 options")
     if len({_folded(text) for text in texts}) < len(texts):
@@ -86,14 +86,14 @@ def _check_options(texts: Sequence[str]) -> None:
 def _lettered(value: object) -> Iterable[tuple[str, object]]:
     if isinstance(value, Mapping):
         named = {str(key).strip().upper(): option for key, option in value.items()}
-        if sorted(named) != list(ascii_uppercase[: len(named)]) or len(named) < len(value):
+        if sorted(named) != list(LETTERS[: len(named)]) or len(named) < len(value):
             raise RowError("options are not keyed A, B, C, ...")
         return sorted(named.items())
     if not isinstance(value, list | tuple):
         raise RowError("options are neither a list nor an object")
-    if len(value) > len(ascii_uppercase):
-        raise RowError("more than 26 options")
-    return zip(ascii_uppercase, value, strict=False)
+    if len(value) > len(LETTERS):
+        raise RowError(f"more than {len(LETTERS)} options")
+    return zip(LETTERS, value, strict=False)
 
 
 def answer_letter(value: object, options: Sequence[str], form: AnswerForm, numbering: Numbering | None) -> str:
@@ -108,7 +108,7 @@ def answer_letter(value: object, options: Sequence[str], form: AnswerForm, numbe
     text = clean(value, "the answer")
     if not text:
         raise RowError("options without the answer")
-    letters = ascii_uppercase[: len(options)]
+    letters = LETTERS[: len(options)]
     found = {at for at in _readings(text, options, form, numbering) if 0 <= at < len(options)}
     if not found:
         raise RowError(f"the answer is not among the options: {text[:80]}")
@@ -120,7 +120,7 @@ def answer_letter(value: object, options: Sequence[str], form: AnswerForm, numbe
 
 def _readings(text: str, options: Sequence[str], form: AnswerForm, numbering: Numbering | None) -> Iterable[int]:
     if form in {"any", "letter"} and (letter := _LETTER.fullmatch(text)):
-        yield ascii_uppercase.index(letter[1].upper())
+        yield LETTERS.find(letter[1].upper())
     if form in {"any", "text"}:
         yield from (at for at, option in enumerate(options) if _folded(option) == _folded(text))
     start = numbering if form == "any" else {"index0": 0, "index1": 1}.get(form)

@@ -9,7 +9,7 @@ from ledger.records import Decision, ModelVersion
 from ledger.tables import decisions
 from ledger.trace import find_model
 from ledger.workspace import Workspace
-from sampling.models import first_line, is_hub_id, located, weights_hash
+from sampling.models import folder_of, weights_hash
 
 
 def sft_model(workspace: Workspace) -> ModelVersion:
@@ -23,35 +23,13 @@ def sft_model(workspace: Workspace) -> ModelVersion:
         raise ModelError(
             "no SFT model is named", where="wardround.toml, model.path", advice="set it to a folder or a hub id"
         )
-    base = _local_folder(workspace, "model.path", config.path)
+    base = folder_of(workspace, "model.path", config.path)
     own = {}
     if config.adapter:
-        own["adapter"] = weights_hash(_local_folder(workspace, "model.adapter", config.adapter))
+        own["adapter"] = weights_hash(folder_of(workspace, "model.adapter", config.adapter))
     version = ModelVersion("sft", "sft", weights_hash(base), config=own, path=_portable(workspace, base))
     workspace.ledger.append([version])
     return version
-
-
-def _local_folder(workspace: Workspace, key: str, path: str) -> Path:
-    folder = located(workspace, path)
-    if folder.is_dir():
-        return folder
-    if not is_hub_id(path):
-        raise ModelError("there is no such folder", where=f"{key} {path}", advice="check the path")
-    return _from_hub(key, path)
-
-
-def _from_hub(key: str, name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name))
-    except Exception as error:  # the hub client raises a dozen types
-        raise ModelError(
-            f"neither a folder nor a model that the hub gives: {first_line(error)}",
-            where=f"{key} {name}",
-            advice="check the name and the network, or download it and give the folder",
-        ) from error
 
 
 def _portable(workspace: Workspace, folder: Path) -> str:

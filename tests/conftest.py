@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# One thread a process: tiny models gain nothing from more, and the suite's own processes would fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from ledger.config import parse_config
 from ledger.store import Ledger, open_ledger
 from ledger.workspace import Workspace

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of each stage, then a rerun: the same records as an undisturbed run, nothing lost or doubled."""
+"""SIGKILL at random moments of each stage, then a rerun: the same records as undisturbed, nothing lost or doubled."""
 
 from __future__ import annotations
 

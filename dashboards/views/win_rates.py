@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st  # noqa: TID253 - streamlit itself runs this file
 
@@ -31,7 +31,6 @@ OPPONENTS = {"sft": "the SFT model", "parent": "the model it was trained from"}
 
 def page() -> None:
     """Say it in a sentence, then show it by round, mode, kind and topic."""
-    st.title("Win rates", anchor=False)
     folder = reading.root()
     now = reading.state(folder)
     seen = reading.overview(folder, now)
@@ -42,14 +41,18 @@ def page() -> None:
     with st.container(horizontal=True):
         assessor = _chosen("Judged by", seen.assessors)
         everything = reading.win_rates(folder, now, assessor)
-        opponents = [which for which in OPPONENTS if not frames.against(everything, seen.models, which).empty]
-        alike = len(opponents) < 2 or everything["opponent"].nunique() < 2
-        which = opponents[0] if alike and opponents else _chosen("Against", opponents, OPPONENTS) if opponents else "sft"
-    rates = frames.against(everything, seen.models, which)
+        against = {which: frames.against(everything, seen.models, which) for which in OPPONENTS}
+        rates = against[_chosen("Against", _distinct(against), OPPONENTS)]
     if rates.empty:
         st.warning(wording.no_valid_verdict(assessor), icon=":material/pending:")
         return
     _show(rates, seen.models, assessor)
+
+
+def _distinct(against: dict[str, DataFrame]) -> list[str]:
+    """Which opponents there is something to choose between."""
+    alike = against["parent"].equals(against["sft"])
+    return ["sft"] if alike else [which for which, rates in against.items() if not rates.empty]
 
 
 def _show(rates: DataFrame, models: DataFrame, assessor: str) -> None:
@@ -80,10 +83,12 @@ def _section(title: str, rates: DataFrame, name: str, order: list[str]) -> None:
     else:
         st.altair_chart(win_rate_chart(rates, name, order), width="stretch")
     with st.expander("Table", icon=":material/table:"):
-        st.dataframe(rates[[name, *COLUMNS]].rename(columns={name: " ", **COLUMNS}), hide_index=True, column_config=_formats())
+        st.dataframe(
+            rates[[name, *COLUMNS]].rename(columns={name: " ", **COLUMNS}), hide_index=True, column_config=_formats()
+        )
 
 
-def _formats() -> dict[str, object]:
+def _formats() -> dict[str, Any]:
     return {COLUMNS[name]: st.column_config.NumberColumn(format="%.3f") for name in SHARES}
 
 

@@ -1,0 +1,137 @@
+"""The pairs stage: which comparisons are read, and what comes back into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from annotate.comparing import compare_models, compare_within
+from annotate.pairing import build_pairs
+from ledger.config import parse_config
+from ledger.errors import StageError
+from ledger.queries import latest
+from ledger.records import Candidate, Comparison, Pair, Prompt, Split, Verdict
+from ledger.store import open_ledger
+from ledger.workspace import Workspace
+from tests.annotate.answered import OURS, REFERENCE, THEIRS, answered, answers, question
+
+GOOD, POOR = REFERENCE, "Watch and wait."
+
+
+def compared(
+    workspace: Workspace, prompt: Prompt, verdict: Verdict = "a", strength: float = 0.9, finish: str = "stop"
+) -> Comparison:
+    """Two answers to ``prompt``, of which ``verdict`` says which is better; the better one has finished as said."""
+    one, other = sorted(answers(prompt, OURS, [GOOD, POOR], finish_reason=finish), key=lambda each: each.id)
+    said = Comparison(prompt.id, one.id, other.id, OURS.id, OURS.id, "judge:large", verdict, strength)
+    workspace.ledger.append([prompt, OURS, one, other, said])
+    return said
+
+
+def stored(workspace: Workspace) -> list[Pair]:
+    return list(workspace.ledger.read(Pair))
+
+
+def test_comparisons_become_pairs_in_the_ledger(workspace: Workspace) -> None:
+    said = [compared(workspace, question(number)) for number in range(3)]
+    report = build_pairs(workspace, OURS)
+    assert sorted(report.pairs) == sorted(pair.id for pair in stored(workspace))
+    assert {(pair.prompt, pair.chosen, pair.rejected, pair.comparisons) for pair in stored(workspace)} == {
+        (each.prompt, each.a, each.b, (each.id,)) for each in said
+    }
+    assert (report.prompts, report.new, report.without_pair) == (3, 3, 0)
+    assert report.text() == "3 pairs (3 new) from 3 prompts, 0 of which gave none"
+
+
+def test_a_second_run_finds_the_same_pairs_and_writes_none(workspace: Workspace) -> None:
+    compared(workspace, question(0))
+    first, again = build_pairs(workspace, OURS), build_pairs(workspace, OURS)
+    assert (again.pairs, again.new) == (first.pairs, 0)
+    assert len(stored(workspace)) == 1
+    finished = latest(workspace.ledger, 1, "pairs")[0]
+    assert (finished.event, finished.detail["pairs"], finished.detail["new"]) == ("finished", 1, 0)
+
+
+@pytest.mark.parametrize("split", ["eval", "probe"])
+def test_a_held_out_prompt_never_gives_a_pair(workspace: Workspace, split: Split) -> None:
+    compared(workspace, question(0, split=split))
+    with pytest.raises(StageError, match="no comparisons of ours's answers"):
+        build_pairs(workspace, OURS)
+    train = compared(workspace, question(1))
+    build_pairs(workspace, OURS)
+    assert [pair.prompt for pair in stored(workspace)] == [train.prompt]
+
+
+def test_evaluating_on_held_out_prompts_leaves_no_trace_in_the_pairs(workspace: Workspace) -> None:
+    """The whole way: both splits compared, within a model and between two."""
+    prompts = [question(0), question(1, split="eval"), question(2, split="probe")]
+    answered(workspace.ledger, prompts, [GOOD, POOR], OURS, THEIRS)
+    for split in ("train", "eval", "probe"):
+        compare_within(workspace, OURS, split)
+    compare_models(workspace, OURS, THEIRS)
+    build_pairs(workspace, OURS)
+    assert [pair.prompt for pair in stored(workspace)] == [prompts[0].id]
+
+
+def test_only_the_policys_own_answers(workspace: Workspace) -> None:
+    answered(workspace.ledger, [question(0)], [GOOD, POOR], OURS, THEIRS)
+    compare_within(workspace, THEIRS)
+    compare_models(workspace, OURS, THEIRS, "train")
+    with pytest.raises(StageError, match="run `wardround judge`"):
+        build_pairs(workspace, OURS)
+    compare_within(workspace, OURS)
+    build_pairs(workspace, OURS)
+    (pair,) = stored(workspace)
+    assert {each.model for each in workspace.ledger.get_many(Candidate, [pair.chosen, pair.rejected]).values()} == {
+        OURS.id
+    }
+
+
+def test_no_comparisons_is_an_error_that_is_logged(workspace: Workspace) -> None:
+    workspace.ledger.append([OURS])
+    with pytest.raises(StageError, match="no comparisons of ours's answers"):
+        build_pairs(workspace, OURS)
+    assert latest(workspace.ledger, 1, "pairs")[0].event == "failed"
+
+
+def test_what_gave_no_pair_is_counted(workspace: Workspace) -> None:
+    compared(workspace, question(0))
+    compared(workspace, question(1), "tie", 0.5)
+    compared(workspace, question(2), "invalid", 0.5)
+    report = build_pairs(workspace, OURS)
+    assert report.left_out == {"below margin": 1, "invalid only": 1}
+    assert (report.prompts, report.without_pair) == (3, 2)
+    assert report.text().splitlines() == [
+        "1 pairs (1 new) from 3 prompts, 2 of which gave none",
+        "contests left out: below margin 1, invalid only 1",
+    ]
+    assert report.facts()["pairs"] == 1
+
+
+def test_an_answer_cut_by_the_token_limit_is_not_chosen(workspace: Workspace) -> None:
+    compared(workspace, question(0), finish="length")
+    assert build_pairs(workspace, OURS).left_out == {"truncated": 1}
+    allowing = replace(workspace, config=parse_config("[pairs]\nallow_truncated = true"))
+    assert len(build_pairs(allowing, OURS).pairs) == 1
+
+
+def test_more_pairs_than_one_batch(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.pairing.BATCH", 2)
+    for number in range(5):
+        compared(workspace, question(number))
+    assert build_pairs(workspace, OURS).new == 5 == len(stored(workspace))
+
+
+def test_the_order_in_which_comparisons_were_written_does_not_matter(workspace: Workspace) -> None:
+    prompt = question(0)
+    texts = [GOOD, POOR, "Repair.", "Repair, because the bowel may die."]
+    answered(workspace.ledger, [prompt], texts, OURS)
+    compare_within(workspace, OURS)
+    said: Sequence[Comparison] = list(workspace.ledger.read(Comparison))
+    pairs = build_pairs(workspace, OURS).pairs
+    with open_ledger(f"sqlite:///{workspace.root / 'other.db'}") as other:
+        answered(other, [prompt], texts, OURS)
+        other.append(reversed(said))
+        assert build_pairs(replace(workspace, ledger=other), OURS).pairs == pairs

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+import ledger.config
+from ledger.config import Config, load_config, parse_config
+from ledger.errors import ConfigError
+
+TEMPLATE = Path(ledger.config.__file__).with_name("wardround.toml").read_text(encoding="utf-8")
+# Keys whose default depends on other settings: TOML has no word for that.
+BY_METHOD = {("align", "learning_rate"), ("align", "beta")}
+FREE_TABLES = {("import", "layouts"), ("align", "trainer")}  # whatever the user puts there
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    return str(caught.value)
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    assert parse_config("") == Config()
+
+
+def test_the_template_says_nothing_by_itself() -> None:
+    assert parse_config(TEMPLATE) == Config()
+
+
+def test_the_template_shows_every_key_with_its_default() -> None:
+    shown = tomllib.loads(re.sub(r"(?m)^# (?=\w+ = |\[)", "", TEMPLATE))
+    defaults = Config().model_dump(by_alias=True)
+    assert set(shown) == set(defaults)
+    for table, keys in defaults.items():
+        assert set(shown[table]) == set(keys), table
+        for key, default in keys.items():
+            if (table, key) not in BY_METHOD | FREE_TABLES:
+                assert shown[table][key] == default, f"{table}.{key}"
+    Config.model_validate(shown)
+
+
+def test_settings_are_read() -> None:
+    config = parse_config("[sample]\nn = 8\n[import]\neval_share = 0.5\n[align.trainer]\nwarmup_steps = 3")
+    assert (config.sample.n, config.intake.eval_share) == (8, 0.5)
+    assert config.align.trainer == {"warmup_steps": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[sampel]\nn = 1", "wardround.toml, sampel: unknown key"),
+        ("[sample]\nnn = 1", "wardround.toml, sample.nn: unknown key"),
+        ("[sample]\nn = 0", "wardround.toml, sample.n: Input should be greater than 0"),
+        ("[sample]\nn = 'four'", "wardround.toml, sample.n: Input should be a valid integer"),
+        ("[align]\nmethod = 'ppo'", "wardround.toml, align.method: Input should be 'dpo', 'ipo', 'orpo' or 'kto'"),
+        ("[judge]\nmodel = 'x'", "wardround.toml, judge: Value error, model and base_url go together"),
+        ("[sample]\nn = 0\ntop_p = 2", "(and 1 more)"),
+        ("[sample", "is not TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(text: str, said: str) -> None:
+    assert said in complaint(text)
+    assert "\n" not in complaint(text)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="wardround init"):
+        load_config(tmp_path / "wardround.toml")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "wardround.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_the_version_is_of_every_setting() -> None:
+    assert parse_config("").version == Config().version
+    assert parse_config("[sample]\nn = 5").version != Config().version
+
+
+def tables(model: type[BaseModel]) -> list[Any]:
+    return [field.annotation for field in model.model_fields.values()]
+
+
+def test_settings_are_frozen_and_closed() -> None:
+    for table in [Config, *tables(Config)]:
+        assert table.model_config["frozen"]
+        assert table.model_config["extra"] == "forbid"

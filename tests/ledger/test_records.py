@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, dataclass, field, fields, make_dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import records
+from ledger.records import (
+    DESCRIPTIVE,
+    Candidate,
+    Comparison,
+    Decision,
+    LogEntry,
+    Message,
+    ModelVersion,
+    Pair,
+    Prompt,
+    Record,
+    Round,
+    canonical_json,
+    content_id,
+    digest,
+    pairs_hash,
+    storable,
+)
+
+QUESTION = Prompt(
+    messages=(Message("system", "Be brief."), Message("user", "Wie groß ist ein Leistenbruch? 🩺")),
+    mode="exam",
+    kind="mcq",
+    context=("a passage",),
+    reference="No.",
+    options=("yes", "no"),
+    answer="B",
+    split="eval",
+    topic="hernia",
+)
+MODEL = ModelVersion(
+    "dpo-1",
+    "dpo",
+    "w",
+    parent="0" * 32,
+    pairs=pairs_hash(["b", "a"]),
+    config={"beta": 0.1, "layers": ["q", "v"]},
+    seed=7,
+)
+ANSWER = Candidate(QUESTION.id, MODEL.id, "No.", "because", 3, {"temperature": 0.9}, "length", 2, tokens=9)
+COMPARED = Comparison(
+    prompt=QUESTION.id,
+    a="a",
+    b="b",
+    model_a=MODEL.id,
+    model_b="surgeon:07",
+    assessor="judge:x",
+    verdict="both_bad",
+    order="ba",
+    rubric="surgical:1",
+    axes={"safety": [1, 2]},
+    flags=("harm_a",),
+    rationale="why",
+    reply="raw",
+)
+OTHERS = {"int": 99, "float": 0.625, "bool": False, "tuple": ("other",), "Mapping": {"other": 1}}
+# Written down once: ids stand in ledgers, so a change here is a change that no ledger survives.
+GOLDEN: list[tuple[Record, str]] = [
+    (Prompt((Message("user", "Why?"),)), "ec6e20008a822bdc64a0edbfbc1891da"),
+    (QUESTION, "f207fcdd793f0bf073b6d7bf66f7c745"),
+    (ANSWER, "98e63478993277338652e83c6001bcf5"),
+    (COMPARED, "ac19f849afe2d34cd803be538f255825"),
+    (Pair(QUESTION.id, "a", "b", 0.75, (COMPARED.id,)), "9e76b9241f519c7ade58f1bf82a905a9"),
+    (MODEL, "b4f9db1caf334d204cb36b25a470f434"),
+    (Round(1, MODEL.id, "ipo", {"n": 4}), "b2a8faae4b40285e3634850768c84805"),
+    (Decision("r", "m", "o", True, "better", 0.7, 0.6, 0.8, 10), "a020f49e50fa0c4f2985eaf2ebc183f9"),
+    (LogEntry("sample", "finished", {"n": 4}, "0.1", "run"), "ebe45f2153307759a5973dff05710b88"),
+]
+
+
+@pytest.mark.parametrize(("record", "expected"), GOLDEN, ids=lambda value: type(value).__name__)
+def test_ids_never_change(record: Record, expected: str) -> None:
+    assert record.id == content_id(record) == expected
+
+
+def test_hashes_never_change() -> None:
+    assert pairs_hash(["b", "a"]) == pairs_hash(["a", "b"]) == "01994a597417496354b4ec08fd591270"
+    assert pairs_hash([]) == ""
+    assert digest({"b": 1, "a": [1.0, None]}) == "8075c44d7e50dec3f8149d7f772adea8"
+
+
+@pytest.mark.parametrize("record", [record for record, _ in GOLDEN], ids=lambda record: type(record).__name__)
+def test_a_field_added_later_at_its_default_leaves_ids_alone(record: Record) -> None:
+    kind = type(record)
+    later = make_dataclass(kind.__name__, [("added", str, field(default=""))], bases=(kind,), frozen=True)
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    assert later(**values).id == record.id
+    assert later(**values, added="said").id != record.id
+
+
+@pytest.mark.parametrize("record", [record for record, _ in GOLDEN], ids=lambda record: type(record).__name__)
+def test_the_id_is_of_what_is_said_and_of_nothing_else(record: Record) -> None:
+    for f in fields(record):
+        value = next((other for start, other in OTHERS.items() if str(f.type).startswith(start)), "other")
+        changed = replace(record, **{f.name: value})
+        assert (changed.id == record.id) == bool(f.metadata.get("descriptive")), f.name
+
+
+def test_descriptive_fields_can_be_told_from_the_type_alone() -> None:
+    said = {f.name for f in fields(Comparison) if f.metadata == DESCRIPTIVE}
+    assert said == {"selection_probability", "count", "tokens", "cost", "seconds"}
+
+
+def test_two_types_that_say_the_same_have_two_ids() -> None:
+    @dataclass(frozen=True)
+    class Round(Record):  # the name is part of the id
+        number: int
+
+    @dataclass(frozen=True)
+    class Other(Record):
+        number: int
+
+    assert Round(1).id != Other(1).id
+
+
+def test_whole_floats_are_floats_and_zero_has_no_sign() -> None:
+    whole: float = 1
+    assert replace(COMPARED, strength=whole).id == replace(COMPARED, strength=1.0).id
+    assert replace(COMPARED, strength=-0.0).id == replace(COMPARED, strength=0.0).id
+
+
+def test_the_order_of_keys_says_nothing() -> None:
+    one, other = (
+        LogEntry("s", "e", {"a": 1, "b": {"c": 2, "d": 3}}),
+        LogEntry("s", "e", {"b": {"d": 3, "c": 2}, "a": 1}),
+    )
+    assert one.id == other.id
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        QUESTION.mode = "clinical"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Comparison("p", "a", "b", "m", "m", "x", "a").axes["x"] = 1  # type: ignore[index]
+
+
+def test_the_question_is_the_last_turn() -> None:
+    assert QUESTION.question == "Wie groß ist ein Leistenbruch? 🩺"
+
+
+def test_canonical_json() -> None:
+    assert canonical_json({"b": (1, 2), "a": records.NOTHING, "é": None}) == '{"a":{},"b":[1,2],"é":null}'
+    with pytest.raises(TypeError):
+        canonical_json({"a": {1, 2}})
+    with pytest.raises(TypeError):
+        canonical_json("\ud800")
+
+
+@given(st.text(st.characters()))
+def test_what_is_storable_has_a_json_form(text: str) -> None:
+    kept = storable(text)
+    assert "\x00" not in kept
+    canonical_json(kept)
+    assert len(kept) == len(text)
+    assert storable(kept) == kept
+
+
+def test_what_cannot_be_kept_is_shown_as_replaced() -> None:
+    assert storable("a\x00b\ud800c🩺") == "a\ufffdb\ufffdc🩺"
