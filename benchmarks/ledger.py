@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import combinations, count, islice
 from pathlib import Path
 from typing import TypeVar
@@ -75,31 +76,35 @@ def measure(ledger: Ledger, n: int, batch: int, *, shuffled: bool = False) -> di
         stream = iter(everything)
     gc.freeze()  # the answers that this file keeps in memory are not the ledger's to collect
 
+    seconds: dict[str, float] = {}
+    with _timed("append", seconds):
+        _append(ledger, stream, batch)
+    assert ledger.count(Comparison) == n
+    with _timed("winrate", seconds):
+        rate = win_rate(scores_by_prompt(contest_table(ledger, models[-1].id, models[0].id)))
+    with _timed("pairs", seconds):
+        pairs = sum(len(make_pairs(rows, (), PairsConfig())) for _, rows in comparisons_by_prompt(ledger))
+    print(f"{rate}\n{pairs} pairs", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"comparisons": n, **seconds, "peak_rss_mb": round(peak, 1)}
+
+
+@contextmanager
+def _timed(label: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Wall time, and beside it processor time, which a busy machine does not distort as much."""
+    wall, processor = time.perf_counter(), time.process_time()
+    yield
+    seconds[f"{label}_seconds"] = round(time.perf_counter() - wall, 2)
+    seconds[f"{label}_cpu_seconds"] = round(time.process_time() - processor, 2)
+
+
+def _append(ledger: Ledger, stream: Iterator[Comparison], batch: int) -> None:
     began = time.perf_counter()
     appended = 0
     for some in _batches(stream, batch):
         appended += ledger.append(some)
         if appended % 100_000 < batch:
             print(f"{appended} comparisons after {time.perf_counter() - began:.1f} s", flush=True)
-    assert appended == n
-    append_seconds = time.perf_counter() - began
-
-    began = time.perf_counter()
-    rate = win_rate(scores_by_prompt(contest_table(ledger, models[-1].id, models[0].id)))
-    winrate_seconds = time.perf_counter() - began
-    print(rate, flush=True)
-
-    began = time.perf_counter()
-    pairs = sum(len(make_pairs(rows, (), PairsConfig())) for _, rows in comparisons_by_prompt(ledger))
-    pairs_seconds = time.perf_counter() - began
-    print(f"{pairs} pairs", flush=True)
-    return {
-        "comparisons": n,
-        "append_seconds": round(append_seconds, 2),
-        "winrate_seconds": round(winrate_seconds, 3),
-        "pairs_seconds": round(pairs_seconds, 2),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }
 
 
 def _answered_prompts(ledger: Ledger, models: list[ModelVersion]) -> dict[str, list[Answer]]:

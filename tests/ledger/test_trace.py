@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -141,20 +142,20 @@ def test_a_training_pair_taken_off_or_added_is_found(ancestry: Any) -> None:
     assert offender(ledger) == sft
 
 
-@pytest.mark.parametrize("lie", ["model_a", "prompt"])
+@pytest.mark.parametrize("lie", ["model_a", "prompt", "b"])
 def test_records_that_contradict_each_other_are_found(ancestry: Any, lie: str) -> None:
     """Each record is what was written, but what was written cannot be."""
     ledger: Ledger = ancestry.ledger
     honest: Comparison = ancestry.records[Comparison][0]
-    other = next(each.id for each in ancestry.records[Prompt] if each.id != honest.prompt)
-    said = {**honest.__dict__, lie: other if lie == "prompt" else "surgeon:08"}
-    said.pop("id", None)
-    false = Comparison(**said)
+    elsewhere = [each for each in ancestry.records[Candidate] if each.prompt != honest.prompt]
+    like_b = next(each for each in elsewhere if each.model == honest.model_b)
+    told: dict[str, Any] = {"model_a": "surgeon:08", "prompt": like_b.prompt, "b": like_b.id}
+    false = replace(honest, **{lie: told[lie]})
     pair = Pair(false.prompt, honest.a, honest.b, 0.9, (false.id,))
     child = ModelVersion("liar", "dpo", "w", parent=ancestry.newest.id, pairs=pairs_hash([pair.id]))
     ledger.append([false, pair])
     ledger.append_trained(child, [pair.id])
-    assert offender(ledger, "liar") in {false.id, pair.id}
+    assert offender(ledger, "liar") == (pair.id if lie == "prompt" else false.id)
 
 
 def test_models_that_sampled_the_answers_are_traced_too(ledger: Ledger) -> None:
