@@ -16,7 +16,7 @@ from ledger.records import Order, Verdict
 from ledger.store import Ledger
 from ledger.tables import comparisons, log
 
-TALLIES_AT_ONCE = 5_000
+TALLIES_AT_ONCE = 20_000
 
 
 class PromptTally(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
 
-from ledger.config import SampleConfig
+from ledger.config import Config, SampleConfig
 from ledger.errors import StageError
 from ledger.records import Candidate, ModelVersion, Prompt, Split, canonical_json, digest, storable
 from ledger.screen import progress, say
@@ -20,6 +20,7 @@ from sampling.engines.protocol import Engine, Request, Sample
 from sampling.models import source_of
 
 SEED_SPAN = 2**31
+CHAT_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,15 @@ class SampleReport:
         return "\n".join(lines)
 
 
-def sampling_parameters(config: SampleConfig) -> dict[str, object]:
-    """What the answers depend on beside prompt, model and seed; part of every candidate."""
-    chosen = config.model_dump(include={"temperature", "top_p", "max_new_tokens", "seed"})
-    return {"engine": engine_name(config), **chosen}
+def sampling_parameters(config: Config) -> dict[str, object]:
+    """What the answers depend on beside prompt, model and seed; part of every candidate.
+
+    ``chat`` is a hash of ``[chat]``, whose texts the log of the run holds.
+    """
+    chosen = config.sample.model_dump(include={"temperature", "top_p", "max_new_tokens", "seed"})
+    loaded = config.model.model_dump(include={"quantization", "dtype"})
+    chat = digest(config.chat.model_dump(mode="json"))[:CHAT_DIGITS]
+    return {"engine": engine_name(config.sample), **chosen, **loaded, "chat": chat}
 
 
 def seeds_for(prompt: str, model: str, config: SampleConfig, drawn: int) -> tuple[int, ...]:
@@ -57,7 +63,7 @@ def seeds_for(prompt: str, model: str, config: SampleConfig, drawn: int) -> tupl
     return tuple(range(first + drawn, first + config.n))
 
 
-def to_candidates(request: Request, samples: Sequence[Sample], model: str, config: SampleConfig) -> list[Candidate]:
+def to_candidates(request: Request, samples: Sequence[Sample], model: str, config: Config) -> list[Candidate]:
     """One candidate for each distinct answer, with how often it was drawn."""
     parameters = sampling_parameters(config)
     distinct: dict[tuple[str, str], Candidate] = {}
@@ -90,7 +96,7 @@ def batches(requests: Iterable[Request], engine: Engine, size: int) -> Iterator[
         yield by_length[start : start + size]
 
 
-def drawn_so_far(ledger: Ledger, model: str, config: SampleConfig) -> dict[str, int]:
+def drawn_so_far(ledger: Ledger, model: str, config: Config) -> dict[str, int]:
     """How many samples each prompt has from this model under these parameters."""
     same = canonical_json(sampling_parameters(config))
     query = (
@@ -112,12 +118,13 @@ def sample(workspace: Workspace, model: ModelVersion, split: Split, limit: int |
     wanted = list(workspace.ledger.read(Prompt, prompts.c.split == split))[:limit]
     if not wanted:
         raise StageError(f"there are no {split} prompts", where="ledger", advice="`wardround import FILE` brings some")
-    drawn = drawn_so_far(workspace.ledger, model.id, config)
+    drawn = drawn_so_far(workspace.ledger, model.id, workspace.config)
     missing = [prompt for prompt in wanted if drawn.get(prompt.id, 0) < config.n]
     report = SampleReport(model.name, split, len(wanted), len(wanted) - len(missing), 0, 0, 0)
     if not missing:
         return report
-    with workspace.stage("sample", model=model.id, split=split) as outcome:
+    chat = workspace.config.chat.model_dump(mode="json")
+    with workspace.stage("sample", model=model.id, split=split, chat=chat) as outcome:
         report = _draw(workspace, model, wanted, drawn, report)
         outcome.update(asdict(report))
     return report
@@ -137,7 +144,7 @@ def _draw(
                 continue
             new: list[Candidate] = []
             for request, samples in engine.sample(todo):
-                answers = to_candidates(request, samples, model.id, config)
+                answers = to_candidates(request, samples, model.id, workspace.config)
                 report = replace(report, unanimous=report.unanimous + (len(answers) == 1 and len(samples) > 1))
                 new.extend(answers)
             cut = sum(candidate.finish_reason == "length" for candidate in new)

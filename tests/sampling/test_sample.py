@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ledger.config import CONFIG_NAME, SampleConfig, parse_config
+from ledger.config import CONFIG_NAME, Config, SampleConfig, parse_config
 from ledger.errors import StageError
 from ledger.queries import latest
 from ledger.records import Candidate, Message, ModelVersion, Prompt, Record
@@ -82,7 +82,8 @@ def test_every_prompt_of_the_split_gets_n_answers(opened: Workspace) -> None:
     for each in found:
         assert each.model == model.id
         numbers = {"temperature": 0.9, "top_p": 1.0, "max_new_tokens": 6, "seed": 0}
-        assert each.parameters == {"engine": "transformers", **numbers}
+        loaded = {"engine": "transformers", "dtype": "auto", "quantization": "none"}
+        assert each.parameters == {**loaded, **numbers, "chat": each.parameters["chat"]}
         assert each.seed in seeds_for(each.prompt, model.id, opened.config.sample, 0)
         assert each.logprob is not None
         assert math.log(1e-4) < each.logprob < 0
@@ -211,7 +212,11 @@ def test_interrupted_between_batches_nothing_is_lost_or_doubled(
 def test_the_log_says_what_was_drawn(opened: Workspace) -> None:
     report = drawn(opened)
     started, finished = latest(opened.ledger, 2)
-    assert (started.stage, started.detail) == ("sample", {"model": sft_model(opened).id, "split": "train"})
+    chat = opened.config.chat.model_dump()
+    assert (started.stage, started.detail) == (
+        "sample",
+        {"model": sft_model(opened).id, "split": "train", "chat": chat},
+    )
     assert finished.detail["candidates"] == report.candidates == 10
     assert (finished.detail["prompts"], finished.detail["known"]) == (5, 0)
 
@@ -242,12 +247,19 @@ def test_distinct_answers_become_candidates() -> None:
         Sample("Yes", 4, "stop", 2, -0.5, reasoning="because"),
         Sample("No\ufffd", 5, "length", 3, -0.9),
     ]
-    config = SampleConfig()
+    config = Config()
     yes, no, thought = to_candidates(request, samples, "m", config)
     assert yes == Candidate("p", "m", "Yes", "", 1, sampling_parameters(config), "stop", 2, 2, -0.5)
     assert (no.text, no.seed, no.count, no.finish_reason, no.logprob) == ("No\ufffd", 2, 2, "length", None)
     assert (thought.text, thought.reasoning, thought.count) == ("Yes", "because", 1)
     assert to_candidates(request, [], "m", config) == []
+
+
+@pytest.mark.parametrize(
+    "text", ['[chat]\nclinical = "Be brief."', '[model]\ndtype = "bfloat16"', "[sample]\ntop_p = 0.9"]
+)
+def test_answers_to_another_system_prompt_are_other_answers(text: str) -> None:
+    assert sampling_parameters(parse_config(text)) != sampling_parameters(parse_config(""))
 
 
 class Measured:
@@ -272,7 +284,7 @@ def test_batches_hold_every_prompt_and_begin_with_the_longest() -> None:
 
 
 def test_counts_are_by_model_and_parameters(ledger: Ledger) -> None:
-    prompt, config = asked()[0], SampleConfig()
+    prompt, config = asked()[0], Config()
     same = sampling_parameters(config)
     ledger.append(
         [
