@@ -10,7 +10,7 @@ from typing import Any
 
 from align.trainers import Row, in_place_of, run_trainer
 from ledger.records import digest
-from sampling.models import weights_hash
+from ledger.weights import weights_hash
 from sampling.quiet import quiet
 
 

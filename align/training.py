@@ -17,9 +17,10 @@ from ledger.provenance import code_version, library_versions
 from ledger.records import Candidate, ModelVersion, Pair, Prompt, digest, pairs_hash
 from ledger.screen import say
 from ledger.tables import models
+from ledger.weights import weights_hash
 from ledger.workspace import Workspace
 from sampling.chat import conversation
-from sampling.models import load_policy, load_tokenizer, source_of, weights_hash
+from sampling.models import load_policy, load_tokenizer, source_of
 
 
 def with_method(workspace: Workspace, method: str | None) -> Workspace:

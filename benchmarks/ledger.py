@@ -1,12 +1,13 @@
 """How fast the ledger takes in a million comparisons and answers the two questions asked of all of them.
 
-    python benchmarks/ledger.py [--comparisons 1000000] [--url URL] [--batch 20000] [--shuffled]
+    python benchmarks/ledger.py [--comparisons 1000000] [--url URL] [--batch 50000] [--shuffled]
 
-90,000 prompts, each answered by five of 20 models: SFT, the newest and three others. A judge compares all five answers
-with each other, prompt by prompt, then a metric does, until there are enough comparisons. Timed:
+90,000 prompts, a fifth of them held out, and 20 models. Each train prompt has four answers of one model, compared each
+with each; each held-out prompt has four answers of the newest model, compared with four of SFT and one each of six
+others. A judge does so prompt by prompt, then a metric, until there are enough comparisons. Timed:
 
 - append: making the records, their ids and seals, and writing them so that they survive a power cut;
-- winrate: the newest model against SFT (a tenth of all comparisons, every prompt), with its bootstrap interval;
+- winrate: the newest model against SFT (72,000 comparisons on 18,000 prompts), with its bootstrap interval;
 - pairs: all comparisons, streamed prompt by prompt and made into preference pairs (not written).
 
 ``--shuffled`` appends in random order: the worst case for every index. With ``--url`` the ledger there must be empty.
@@ -25,7 +26,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import combinations, count, islice
+from itertools import combinations, count, islice, product
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,8 +41,10 @@ from ledger.store import Ledger, open_ledger
 
 PROMPTS = 90_000
 MODELS = 20
+SFT, NEWEST, OTHERS = 0, MODELS - 1, range(1, MODELS - 1)
 T = TypeVar("T")
 Answer = tuple[str, int]  # candidate id, number of its model
+Contest = tuple[Answer, Answer]
 
 
 def main() -> None:
@@ -59,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--comparisons", type=int, default=1_000_000)
     parser.add_argument("--url", default="", help="a ledger's URL; by default SQLite in a temporary folder")
-    parser.add_argument("--batch", type=int, default=20_000, help="comparisons in one append")
+    parser.add_argument("--batch", type=int, default=50_000, help="comparisons in one append")
     parser.add_argument("--shuffled", action="store_true")
     return parser.parse_args()
 
@@ -67,9 +70,9 @@ def _options() -> argparse.Namespace:
 def measure(ledger: Ledger, n: int, batch: int, *, shuffled: bool = False) -> dict[str, float]:
     """Append ``n`` comparisons and ask the two questions; seconds, and MiB."""
     models = [ModelVersion(name=f"model {i}", method="dpo", weights=f"{i}") for i in range(MODELS)]
-    answers = _answered_prompts(ledger, models)
-    print(f"{PROMPTS} prompts with {sum(map(len, answers.values()))} candidates are there", flush=True)
-    stream: Iterator[Comparison] = islice(_comparisons(answers, [model.id for model in models]), n)
+    contests = _answered_prompts(ledger, models)
+    print(f"{PROMPTS} prompts and {ledger.count(Candidate)} candidates are there", flush=True)
+    stream: Iterator[Comparison] = islice(_comparisons(contests, [model.id for model in models]), n)
     if shuffled:
         everything = list(stream)
         random.Random(1).shuffle(everything)
@@ -81,7 +84,7 @@ def measure(ledger: Ledger, n: int, batch: int, *, shuffled: bool = False) -> di
         _append(ledger, stream, batch)
     assert ledger.count(Comparison) == n
     with _timed("winrate", seconds):
-        rate = win_rate(scores_by_prompt(contest_table(ledger, models[-1].id, models[0].id)))
+        rate = win_rate(scores_by_prompt(contest_table(ledger, models[NEWEST].id, models[SFT].id)))
     with _timed("pairs", seconds):
         pairs = sum(len(make_pairs(rows, (), PairsConfig())) for _, rows in comparisons_by_prompt(ledger))
     print(f"{rate}\n{pairs} pairs", flush=True)
@@ -101,36 +104,54 @@ def _timed(label: str, seconds: dict[str, float]) -> Iterator[None]:
 def _append(ledger: Ledger, stream: Iterator[Comparison], batch: int) -> None:
     began = time.perf_counter()
     appended = 0
-    for some in _batches(stream, batch):
-        appended += ledger.append(some)
+    while added := ledger.append(islice(stream, batch)):
+        appended += added
         if appended % 100_000 < batch:
             print(f"{appended} comparisons after {time.perf_counter() - began:.1f} s", flush=True)
 
 
-def _answered_prompts(ledger: Ledger, models: list[ModelVersion]) -> dict[str, list[Answer]]:
-    """Prompts with five answers each, written to the ledger; the answers' ids by prompt."""
+def _answered_prompts(ledger: Ledger, models: list[ModelVersion]) -> dict[str, list[Contest]]:
+    """Write prompts and answers to the ledger; which answers to each prompt meet."""
     rng = random.Random(0)
     ledger.append(models)
-    answers: dict[str, list[Answer]] = {}
-    questions = (Prompt((Message("user", f"What is question {i} about?" * 4),)) for i in range(PROMPTS))
-    for prompts in _batches(questions, 5_000):
+    contests: dict[str, list[Contest]] = {}
+    asked = range(PROMPTS)
+    for numbers in _batches(asked, 5_000):
+        prompts = [
+            Prompt((Message("user", f"What is question {i} about? " * 4),), split="eval" if _held_out(i) else "train")
+            for i in numbers
+        ]
         ledger.append(prompts)
         drawn: list[Candidate] = []
-        for prompt in prompts:
-            by = [0, MODELS - 1, *rng.sample(range(1, MODELS - 1), 3)]
-            some = [Candidate(prompt.id, models[i].id, f"The answer of model {i}. " * 10) for i in by]
-            answers[prompt.id] = sorted(zip((each.id for each in some), by, strict=True))
+        for i, prompt in zip(numbers, prompts, strict=True):
+            by = [NEWEST] * 4 + [SFT] * 4 + rng.sample(OTHERS, 6) if _held_out(i) else [rng.choice(OTHERS)] * 4
+            some = [
+                Candidate(prompt.id, models[m].id, f"The answer of model {m}. " * 10, seed=k) for k, m in enumerate(by)
+            ]
+            answers = list(zip((each.id for each in some), by, strict=True))
+            contests[prompt.id] = [(min(two), max(two)) for two in _meeting(answers)]
             drawn += some
         ledger.append(drawn)
-    return answers
+    return contests
 
 
-def _comparisons(answers: dict[str, list[Answer]], model_ids: list[str]) -> Iterator[Comparison]:
+def _held_out(number: int) -> bool:
+    return number % 5 == 0
+
+
+def _meeting(answers: list[Answer]) -> Iterable[tuple[Answer, Answer]]:
+    if len(answers) == 4:
+        return combinations(answers, 2)
+    newest, sft, others = answers[:4], answers[4:8], answers[8:]
+    return [*zip(newest, sft, strict=True), *product(newest, others)]
+
+
+def _comparisons(contests: dict[str, list[Contest]], model_ids: list[str]) -> Iterator[Comparison]:
     rng = random.Random(2)
     for number in count():
         assessor = f"metric:{number}" if number else "judge:large"
-        for prompt, given in answers.items():
-            for (a, by_a), (b, by_b) in combinations(given, 2):
+        for prompt, meeting in contests.items():
+            for (a, by_a), (b, by_b) in meeting:
                 verdict = _verdict(rng, by_a, by_b)
                 yield Comparison(
                     prompt=prompt,
@@ -141,7 +162,7 @@ def _comparisons(answers: dict[str, list[Answer]], model_ids: list[str]) -> Iter
                     assessor=assessor,
                     verdict=verdict,
                     strength={"a": 0.9, "b": 0.1}.get(verdict, 0.5),
-                    order=rng.choice(("ab", "ba")),
+                    order="ab" if rng.random() < 0.5 else "ba",
                     rubric="surgical:1",
                     axes={"correctness": [4, 3], "safety": [5, 5]},
                     rationale="The first names the red flags and says when to refer; the second leaves both out.",

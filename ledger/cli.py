@@ -68,15 +68,17 @@ def trace(
     from ledger.queries import utc
     from ledger.screen import result
     from ledger.trace import trace as walk
+    from ledger.weights import check_weights
     from ledger.workspace import open_workspace
 
     with open_workspace(workspace, create=False) as opened:
         traced = walk(opened.ledger, model)
+        gone = check_weights(opened.ledger, opened.root, [each.id for each in traced.models])
     facts = [{**asdict(each), "at": utc(each.at)} for each in traced.models]
-    result(_trace_text(traced), {"verified": True, "models": facts}, as_json=as_json)
+    result(_trace_text(traced, gone), {"verified": True, "models": facts, "weights_gone": gone}, as_json=as_json)
 
 
-def _trace_text(traced: Trace) -> str:
+def _trace_text(traced: Trace, gone: list[str]) -> str:
     from ledger.queries import utc
 
     lines = []
@@ -85,4 +87,7 @@ def _trace_text(traced: Trace) -> str:
         if model.pairs:
             behind = f"{model.comparisons} comparisons, {model.candidates} candidates, {model.prompts} prompts"
             lines.append(f"    trained on {model.pairs} pairs: {behind}")
-    return "\n".join([*lines, "every record is what was written"])
+    lines.append("every record is what was written, and so are the weights")
+    if gone:
+        lines.append(f"except those that are not here, which were not checked: {', '.join(gone)}")
+    return "\n".join(lines)

@@ -101,9 +101,9 @@ def _without_replaced(
     while some := list(islice(tallies, TALLIES_AT_ONCE)):
         doubtful = {each.prompt for each in some if each.invalid}
         replaced = _replaced(ledger, [*counted, comparisons.c.prompt.in_(doubtful)]) if doubtful else {}
-        for each in some:
-            fewer = replaced.get(each[:2], 0) if each.invalid else 0
-            yield each._replace(invalid=each.invalid - fewer) if fewer else each
+        yield from (
+            some if not replaced else (each._replace(invalid=each.invalid - replaced.get(each[:2], 0)) for each in some)
+        )
 
 
 def _replaced(ledger: Ledger, counted: Sequence[sa.ColumnElement[bool]]) -> dict[tuple[str, str], int]:

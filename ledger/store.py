@@ -95,7 +95,8 @@ class Ledger:
         with _translated(self.address), self.engine.connect() as connection:
             streaming = connection.execution_options(yield_per=BATCH)
             with streaming.execute(query) as result:  # closes the server's cursor where the caller stops early
-                yield from result
+                for some in result.partitions():
+                    yield from some
 
     def scalar(self, query: sa.Select[Any]) -> Any:
         """The first column of the first row, or None."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,15 +10,10 @@ from typing import Any
 
 from ledger.config import ModelConfig
 from ledger.errors import ModelError
-from ledger.records import ModelVersion, digest
+from ledger.records import ModelVersion
+from ledger.weights import weights_hash
 from ledger.workspace import Workspace
 from sampling.quiet import quiet
-
-WEIGHT_FILES = (
-    *("*.safetensors", "*.bin", "config.json", "generation_config.json"),
-    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja"),
-)
-ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 
 
 @dataclass(frozen=True)
@@ -124,24 +118,6 @@ def _from_hub(key: str, name: str) -> Path:
             where=f"{key} {name}",
             advice="check the name and the network, or download it and give the folder",
         ) from error
-
-
-def weights_hash(folder: Path) -> str:
-    """A hash over the weight files of a model or adapter (and a model's configuration and tokenizer).
-
-    Raises:
-        ModelError: there are none.
-    """
-    adapters = [folder / name for name in ADAPTER_FILES if (folder / name).exists()]
-    files = adapters or sorted({path for pattern in WEIGHT_FILES for path in folder.glob(pattern)})
-    if not any(path.suffix in {".safetensors", ".bin"} for path in files):
-        raise ModelError("no weights here (*.safetensors, *.bin)", where=folder, advice="check the path")
-    return digest([[path.name, _file_hash(path)] for path in files])
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_tokenizer(source: PolicySource) -> Any:

@@ -8,8 +8,9 @@ from ledger.errors import ModelError, StageError
 from ledger.records import Decision, ModelVersion
 from ledger.tables import decisions
 from ledger.trace import find_model
+from ledger.weights import weights_hash
 from ledger.workspace import Workspace
-from sampling.models import folder_of, weights_hash
+from sampling.models import folder_of
 
 
 def sft_model(workspace: Workspace) -> ModelVersion:

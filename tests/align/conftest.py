@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ledger.config import parse_config
 from ledger.workspace import Workspace
+from tests.align.toy_judge import ToyJudge, toy_judge
 from tests.annotate.answered import question
-from tests.annotate.openai_server import MODEL, Answer, Scripted, serving, verdict
+from tests.annotate.openai_server import MODEL
 
-LETTERS = re.compile(r"[a-z]")
 CONFIG = """
 [model]
 path = "{model}"
@@ -33,13 +31,12 @@ allow_truncated = true
 
 [align]
 batch_size = 4
-epochs = 4
-learning_rate = 5e-3
 lora_rank = 4
-checkpoint_steps = 2
+learning_rate = 1e-2
+trainer = {{ max_steps = 2, logging_steps = 1 }}
 
 [evaluate]
-contests = "all"
+least_prompts = 5
 """
 
 
@@ -55,23 +52,17 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def judge() -> Iterator[Scripted]:
-    """A judge that prefers the answer with more letters: something that even the tiny policy can learn."""
-    with serving(_more_letters) as running:
+def judge() -> Iterator[ToyJudge]:
+    """A running judge."""
+    with toy_judge() as running:
         yield running
 
 
-def _more_letters(body: dict[str, Any]) -> Answer:
-    material = body["messages"][-1]["content"]
-    first, second = material.split("### ANSWER A\n")[1].split("### YOUR TASK")[0].split("### ANSWER B\n")
-    ahead = len(LETTERS.findall(first)) - len(LETTERS.findall(second))
-    return verdict("tie" if not ahead else "a_much_better" if ahead > 0 else "b_much_better")
-
-
 @pytest.fixture
-def toy(workspace: Workspace, tiny_policy: Path, judge: Scripted) -> Workspace:
+def toy(workspace: Workspace, tiny_policy: Path, judge: ToyJudge, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A workspace with a few prompts, the tiny policy and a judge."""
-    config = CONFIG.format(model=tiny_policy, judge=MODEL, url=judge.url)
-    prompts = [question(number) for number in range(8)] + [question(n, split="eval") for n in range(8, 18)]
-    workspace.ledger.append([*prompts, question(99, split="probe")])
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    config = CONFIG.format(model=tiny_policy, judge=MODEL, url=judge.server.url)
+    held_out = [question(number, split="eval") for number in range(10, 20)]
+    workspace.ledger.append([*map(question, range(6)), *held_out, question(99, split="probe")])
     return replace(workspace, config=parse_config(config))

@@ -14,8 +14,9 @@ from align.demo import demo_workspace
 from align.evaluate import evaluate
 from align.trainers import lora
 from ledger.records import ModelVersion
+from ledger.weights import weights_hash
 from ledger.workspace import Workspace
-from sampling.models import load_policy, source_of, weights_hash
+from sampling.models import load_policy, source_of
 from sampling.policies import sft_model
 
 PROGRAM = Path(sys.executable).with_name("wardround")

@@ -14,7 +14,7 @@ import pytest
 
 from align.sft import SftSettings, train_sft
 from align.tiny_policy import make_tiny_policy
-from sampling.models import weights_hash
+from ledger.weights import weights_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = SftSettings(epochs=3, batch_size=2, max_length=64)

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from align.tiny_policy import END, PAD, START, make_tiny_policy
-from sampling.models import weights_hash
+from ledger.weights import weights_hash
 
 TURNS = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from align.training import train, training_config, with_method
+from align.training import _rows, train, training_config, with_method
+from annotate.pairing import build_pairs
 from ledger.config import parse_config
 from ledger.errors import ConfigError, StageError
 from ledger.queries import latest
 from ledger.records import Candidate, Comparison, ModelVersion, Pair, Prompt, pairs_hash
 from ledger.store import open_ledger
 from ledger.trace import trace
+from ledger.weights import weights_hash
 from ledger.workspace import Workspace
-from sampling.models import weights_hash
 from sampling.policies import sft_model
 from tests.annotate.answered import answers, question
 
@@ -184,25 +185,13 @@ def test_the_configuration_of_a_model_has_its_defaults_filled_in(workspace: Work
     assert (own["learning_rate"], own["beta"]) == (1.0, 0.3)
 
 
-def test_the_policy_is_trained_on_what_it_was_asked(ready: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system prompt and the options are in the rows, the answer's text alone is the completion."""
-    from align import trainers
-    from align.trainers import TrainingRun
-
-    seen: list[TrainingRun] = []
-    original = trainers.train_adapter
-
-    def looking(run: TrainingRun, label: str) -> Any:
-        seen.append(run)
-        return original(run, label)
-
-    monkeypatch.setattr("align.training.train_adapter", looking)
-    train(ready, sft_model(ready), "first")
-    (run,) = seen
+def test_the_policy_is_trained_on_what_it_was_asked(ready: Workspace) -> None:
+    """The system prompt is in the rows, the answer's text alone is the completion, the order that of the pairs' ids."""
+    pair_ids = sorted(build_pairs(ready, sft_model(ready)).pairs)
+    pairs = ready.ledger.get_many(Pair, pair_ids)
     asked = {each.id: each.question for each in ready.ledger.read(Prompt)}
-    pairs = sorted(ready.ledger.read(Pair), key=lambda pair: pair.id)
     texts = {each.id: each.text for each in ready.ledger.read(Candidate)}
-    assert [dict(row) for row in run.rows] == [
+    rows = [
         {
             "prompt": [
                 {"role": "system", "content": "You answer surgeons."},
@@ -211,5 +200,11 @@ def test_the_policy_is_trained_on_what_it_was_asked(ready: Workspace, monkeypatc
             "chosen": [{"role": "assistant", "content": texts[pair.chosen]}],
             "rejected": [{"role": "assistant", "content": texts[pair.rejected]}],
         }
-        for pair in pairs
+        for pair in (pairs[each] for each in pair_ids)
     ]
+    assert _rows(ready, pair_ids) == rows
+    unpaired = _rows(with_method(ready, "kto"), pair_ids)
+    assert sorted(str(row["completion"]) for row in unpaired) == sorted(
+        str(row[kind]) for row in rows for kind in ("chosen", "rejected")
+    )
+    assert {str(row["prompt"]) for row in unpaired} == {str(row["prompt"]) for row in rows}

@@ -99,7 +99,8 @@ def test_trace_prints_the_ancestry(traceable: Path, ancestry: Any) -> None:
     out = run("trace", "dpo-2", "-w", traceable)
     assert [out.index(f"{each.name}  {each.id}  {each.method}") for each in ancestry.chain]
     assert "trained on 3 pairs: 6 comparisons, 9 candidates, 3 prompts" in out
-    assert out.endswith("every record is what was written\n")
+    assert "every record is what was written, and so are the weights\n" in out
+    assert out.endswith("not checked: dpo-2, dpo-1, sft\n")
 
 
 def test_trace_as_json(traceable: Path, ancestry: Any) -> None:

@@ -15,6 +15,7 @@ import pytest
 from ledger.config import ModelConfig, parse_config
 from ledger.errors import ModelError
 from ledger.records import ModelVersion
+from ledger.weights import weights_hash
 from ledger.workspace import Workspace
 from sampling.models import (
     PolicySource,
@@ -24,7 +25,6 @@ from sampling.models import (
     located,
     merged,
     source_of,
-    weights_hash,
 )
 from sampling.policies import sft_model
 
