@@ -138,6 +138,6 @@ def test_evaluating_samples_compares_and_counts_and_does_nothing_twice(workspace
     assert first.overall.n_prompts == 4
     assert first.overall.n_comparisons == 8
     assert {each.model for each in own.ledger.read(Candidate)} == {sft.id, twin.id}
-    again = evaluate(own, twin, sft)
+    again = evaluate(replace(own, run="another"), twin, sft)
     assert again == first
     assert len([done for done in latest(own.ledger, 100, "sample") if done.event == "started"]) == 2

@@ -96,7 +96,8 @@ def test_the_adapter_lies_in_the_workspace_and_nothing_else_is_left(ready: Works
 
 def test_training_twice_returns_the_same_model_without_training(ready: Workspace) -> None:
     policy = sft_model(ready)
-    first, again = train(ready, policy, "first"), train(ready, policy, "first")
+    first = train(ready, policy, "first")
+    again = train(replace(ready, run="another"), policy, "first")
     assert first == again
     assert events(ready, "train") == ["started", "finished"]
     assert ready.ledger.count(ModelVersion) == 2
@@ -113,7 +114,8 @@ def test_what_is_trained_does_not_depend_on_when_or_where(ready: Workspace, tmp_
 def test_a_lost_adapter_is_trained_again_to_the_same_id(ready: Workspace) -> None:
     model = train(ready, sft_model(ready), "first")
     shutil.rmtree(ready.root / model.path)
-    assert train(ready, sft_model(ready), "first").id == model.id
+    assert train(replace(ready, run="another"), sft_model(ready), "first").id == model.id
+    assert events(ready, "train") == ["started", "finished"] * 2
     assert (ready.root / model.path).is_dir()
     assert ready.ledger.count(ModelVersion) == 2
 

@@ -84,6 +84,8 @@ def test_the_margin_is_the_same_on_both_sides() -> None:
     assert made([row("b", strength=0.3)], config) == [("b", "a", 0.7)]
     assert made([row("b", strength=0.1), row("b", order="ba", strength=0.5)], config) == [("b", "a", 0.7)]
     assert reasons([row("b", strength=0.300002)], config) == {"below margin": 1}
+    config = PairsConfig(policy="all", margin=0.67)
+    assert made([row("b", strength=0.33)], config) == [("b", "a", 0.67)]  # 1 - 0.33 is less than 0.67
 
 
 def test_a_margin_of_one_half_still_wants_a_preference() -> None:
