@@ -49,8 +49,8 @@ temperature = 0.9
 max_new_tokens = 140
 
 [align]
-learning_rate = 3e-4
-epochs = 3
+learning_rate = 5e-4
+epochs = 2
 batch_size = 8
 
 [evaluate]

@@ -240,7 +240,8 @@ class LogEntry(Record):
     event: str  # "started", "finished", "failed", ...
     detail: Mapping[str, Any] = field(default_factory=_nothing)
     code: str = ""
-    run: str = ""  # tells apart two runs that did the same
+    run: str = ""  # with ``number``, tells apart two entries that say the same
+    number: int = 0  # its place among the entries of its run
 
 
 def pairs_hash(pair_ids: list[str]) -> str:

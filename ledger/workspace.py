@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class Workspace:
     config: Config
     ledger: Ledger
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    _entries: Iterator[int] = field(default_factory=count, repr=False, compare=False)
 
     @property
     def models(self) -> Path:
@@ -32,7 +34,8 @@ class Workspace:
 
     def log(self, stage: str, event: str, **detail: Any) -> None:
         """Write down what was done."""
-        self.ledger.append([LogEntry(stage=stage, event=event, detail=detail, code=code_version(), run=self.run)])
+        entry = LogEntry(stage, event, detail, code=code_version(), run=self.run, number=next(self._entries))
+        self.ledger.append([entry])
 
     @contextmanager
     def stage(self, name: str, **detail: Any) -> Iterator[dict[str, Any]]:

@@ -91,7 +91,7 @@ def import_prompts(
         say(f"Looking for near-duplicates among {len(splitter)} prompts")
         places = splitter.place(settings.similarity, settings.eval_share)
         report = _write(workspace, source, rules, places, known)
-        outcome.update(new=report.new, known=report.known, rejected=report.rejected)
+        outcome.update(source=source.name, new=report.new, known=report.known, rejected=report.rejected)
         if not report.new + report.known:
             raise InputError(
                 f"none of the {report.rows} rows could be used",
