@@ -39,7 +39,8 @@ eval_share = 0.25
 max_new_tokens = 120
 
 [align]
-learning_rate = 3e-4
+learning_rate = 5e-4
+epochs = 2
 
 [evaluate]
 contests = "all"

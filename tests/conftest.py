@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# One thread a process: tiny models gain nothing from more, and the suite's own processes would fight for the cores.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from ledger.config import parse_config
 from ledger.store import Ledger, open_ledger
 from ledger.workspace import Workspace
+
+# One thread a process: tiny models gain nothing from more, and the suite's own processes would fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A suite started in the background ignores Ctrl-C, and so would every program that it starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A SQLAlchemy URL of an empty PostgreSQL database that the tests may fill; set by .ci/run.
 POSTGRES = os.environ.get("WARDROUND_TEST_POSTGRES", "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +32,6 @@ def run_demo(folder: Path, method: str) -> dict[str, Any]:
     done = subprocess.run(
         [str(PROGRAM), "demo", "--workspace", str(folder), "--method", method, "--json"],
         capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "2"},  # as on a user's machine
         text=True,
         timeout=900,
         check=False,
