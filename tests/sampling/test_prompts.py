@@ -32,7 +32,7 @@ def test_a_native_row() -> None:
     assert prompt.messages == (Message("system", "Be brief."), Message("user", "Which duct?\ufffd"))
     assert (prompt.mode, prompt.kind, prompt.topic, prompt.answer) == ("exam", "mcq", "biliary", "B")
     assert prompt.context == ("One passage.",)
-    assert prompt.reference == "Hepatic, ?because."
+    assert prompt.reference == "Hepatic, \ufffdbecause."
     assert prompt.source == "f.jsonl#7"
     assert (made.key, made.split) == ("7", "probe")
 
