@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ledger.store import open_ledger
 from ledger.tables import NAMES, TABLES, training_pairs
 from ledger.trace import trace
 from ledger.workspace import Workspace, open_workspace
@@ -26,6 +25,9 @@ HEAVY = ["torch", "transformers", "trl", "peft", "datasets", "sampling.intake", 
 WORDS = ["hernia", "protrusion", "wall", "which", "contains", "through", "What", "the", "a", "it"]
 
 CONFIG = """
+[ledger]
+url = "{url}"
+
 [model]
 path = "{model}"
 
@@ -146,9 +148,9 @@ def _kill(root: Path, stage: str, seconds: float, rng: random.Random) -> int:
     return kills
 
 
-def _make(root: Path, model: Path) -> None:
+def _make(root: Path, model: Path, url: str = "sqlite:///ledger.db") -> None:
     root.mkdir()
-    (root / "wardround.toml").write_text(CONFIG.format(model=model), encoding="utf-8")
+    (root / "wardround.toml").write_text(CONFIG.format(model=model, url=url), encoding="utf-8")
     rng = random.Random(7)
     rows = [
         {
@@ -162,7 +164,8 @@ def _make(root: Path, model: Path) -> None:
 
 def _ids(root: Path) -> dict[str, list[str]]:
     """The ids of all records but the log's, by table."""
-    with open_ledger(f"sqlite:///{root / 'ledger.db'}", create=False) as ledger:
+    with open_workspace(root) as workspace:
+        ledger = workspace.ledger
         found = {
             name: sorted(row.id for row in ledger.rows(sa.select(TABLES[kind].c.id)))
             for kind, name in NAMES.items()
@@ -174,12 +177,14 @@ def _ids(root: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_a_killed_round_ends_like_an_undisturbed_one(tmp_path: Path, tiny_policy: Path) -> None:
+def test_a_killed_round_ends_like_an_undisturbed_one(tmp_path: Path, tiny_policy: Path, url: str) -> None:
+    """Whichever database it is killed over: the undisturbed one is on SQLite."""
     calm, killed, first = tmp_path / "calm", tmp_path / "killed", tmp_path / "first"
     rng = random.Random(20_261_121)
     kills = 0
-    for root in (calm, killed, first):
+    for root in (calm, first):
         _make(root, tiny_policy)
+    _make(killed, tiny_policy, url)
     _finish(first, "import")  # pays for the start of the fork server
     for stage in STAGES:
         seconds = _finish(calm, stage)
@@ -189,5 +194,5 @@ def test_a_killed_round_ends_like_an_undisturbed_one(tmp_path: Path, tiny_policy
     assert kills >= 20
     undisturbed = _ids(calm)
     assert all(undisturbed[table] for table in ("prompts", "candidates", "comparisons", "pairs", "training_pairs"))
-    with open_ledger(f"sqlite:///{killed / 'ledger.db'}", create=False) as ledger:
-        assert trace(ledger, "trained").models[0].pairs == len(undisturbed["training_pairs"])
+    with open_workspace(killed) as workspace:
+        assert trace(workspace.ledger, "trained").models[0].pairs == len(undisturbed["training_pairs"])
