@@ -207,9 +207,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 def _check_file(url: sa.URL, *, create: bool) -> None:
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+    place = url.database or ":memory:"
+    if url.get_backend_name() != "sqlite" or place == ":memory:" or place.startswith("file:"):  # SQLite's own URI
         return
-    path = Path(str(url.database))
+    path = Path(place)
     if create:
         path.parent.mkdir(parents=True, exist_ok=True)
     elif not path.exists():

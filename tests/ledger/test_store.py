@@ -270,6 +270,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     open_ledger(f"sqlite:///{path}").engine.dispose()
     assert "make the ledger's folder writable" in said_by(f"sqlite:///file:{path}?mode=ro&uri=true")
+    assert not Path("file:").exists()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
