@@ -54,6 +54,43 @@ def contests_among(prompt: Prompt, candidates: Iterable[Candidate]) -> Iterator[
             yield contest(prompt, one, other, one.count * other.count)
 
 
+def round_robin(prompt: Prompt, candidates: Iterable[Candidate], k: int) -> Iterator[Contest]:
+    """Each answer against ``k`` others, or against all where there are no more; each contest once.
+
+    Which ones depends on nothing but the candidates' ids. Where ``k`` and the number of answers are both odd, one of
+    them has an opponent more. Answers with the same text are one here, with the weight of all: they would be judged
+    alike. The answers stand on a circle and each meets its nearest neighbours (a circulant graph), so that from two
+    opponents on any two answers are linked by contests.
+    """
+    met = _by_text(candidates)
+    for i, j in _on_circle(len(met), k):
+        (one, weight), (other, opposing) = met[i], met[j]
+        yield contest(prompt, one, other, weight * opposing)
+
+
+def _by_text(candidates: Iterable[Candidate]) -> list[tuple[Candidate, int]]:
+    """The first candidate of each text, and how many samples have it."""
+    first: dict[str, Candidate] = {}
+    counts = Counter[str]()
+    for candidate in sorted(_distinct(candidates), key=lambda each: each.id):
+        first.setdefault(candidate.text.strip(), candidate)
+        counts[candidate.text.strip()] += candidate.count
+    return [(candidate, counts[text]) for text, candidate in first.items()]
+
+
+def _on_circle(n: int, k: int) -> Iterator[tuple[int, int]]:
+    """Pairs among ``n`` places so that each has ``k`` partners (one has one more where both numbers are odd)."""
+    if k >= n - 1:
+        yield from combinations(range(n), 2)
+        return
+    for i in range(n):
+        for step in range(1, k // 2 + 1):
+            yield i, (i + step) % n
+    if k % 2:  # and the opposite place
+        for i in range((n + 1) // 2):
+            yield i, i + n // 2
+
+
 def contests_between(
     prompt: Prompt, ours: Iterable[Candidate], theirs: Iterable[Candidate], pairing: Pairing
 ) -> Iterator[Contest]:

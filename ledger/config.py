@@ -15,7 +15,9 @@ CONFIG_NAME = "wardround.toml"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Limit = Annotated[int, Field(ge=0)]  # 0: none
 Temperature = Annotated[float, Field(gt=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of money
 EngineName = Literal["transformers", "vllm", "openai", "ray"]
 EngineChoice = Literal["auto", EngineName]
 
@@ -118,19 +120,44 @@ class RayConfig(_Table):
     cpus: Annotated[float, Field(gt=0)] = 1.0  # a replica of a transformers worker
 
 
-class JudgeConfig(EndpointConfig):
-    """Who compares. Without a ``model`` it is the embedded reference metric."""
+class PricedEndpointConfig(EndpointConfig):
+    """A server with a price list: per million tokens, in whatever currency; nothing where it is the house's own."""
+
+    input_price: Amount = 0.0
+    output_price: Amount = 0.0
+
+
+class PanelMember(PricedEndpointConfig):
+    """A further judge; what is not said here it shares with the others."""
+
+    model: Annotated[str, Field(min_length=1)]
+    base_url: Annotated[str, Field(min_length=1)]
+
+
+class JudgeConfig(PricedEndpointConfig):
+    """Who compares. Without a ``model`` and without a panel it is the embedded reference metric."""
 
     rubric: str = "surgical"  # "auto": by the question's mode
     temperature: Annotated[float, Field(ge=0)] = 0.0
     max_tokens: Positive = 1_024
     repairs: Annotated[int, Field(ge=0)] = 2  # further calls after a reply in which no verdict can be read
     tie_margin: Share = 0.02  # reference metric: scores closer than this are a tie
+    contests: Literal["all", "round_robin"] = "all"  # among the answers of one model
+    opponents: Positive = 3  # round robin: of each answer
+    max_calls: Limit = 0  # of one run: requests, failed ones too
+    max_tokens_total: Limit = 0
+    max_cost: Amount = 0.0  # in the currency of the prices; 0: no limit
+    panel: tuple[PanelMember, ...] = ()  # further judges
 
     @model_validator(mode="after")
-    def _endpoint_is_whole(self) -> JudgeConfig:
+    def _endpoint_panel_and_budget_are_whole(self) -> JudgeConfig:
         if bool(self.model) != bool(self.base_url):
             raise ValueError("model and base_url go together")
+        names = [judge.model for judge in (self, *self.panel) if judge.model]
+        if len(set(names)) < len(names):
+            raise ValueError("a judge stands twice in the panel")
+        if self.max_cost and not any(judge.input_price or judge.output_price for judge in (self, *self.panel)):
+            raise ValueError("max_cost needs input_price and output_price")
         return self
 
 

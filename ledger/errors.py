@@ -8,6 +8,7 @@
     |-- ModelError          a model, adapter or tokenizer does not load
     |-- EndpointError       a server that the configuration names refuses or cannot be reached
     `-- StageError          a stage has nothing to work on, or cannot go on
+        `-- BudgetError     what a run may spend holds no further call
 
 A failed *item* is not an error but data: a rejected row, a comparison with the verdict ``invalid``.
 """
@@ -65,3 +66,7 @@ class EndpointError(WardroundError):
 
 class StageError(WardroundError):
     """A stage has nothing to work on, or cannot go on."""
+
+
+class BudgetError(StageError):
+    """What a run may spend holds no further call; what was answered by then stays."""

@@ -150,6 +150,27 @@ class Candidate(Record):
 
 
 @dataclass(frozen=True)
+class Call(Record):
+    """One call to a judge that was paid for, and what came back, word for word.
+
+    ``key`` says what was asked (`annotate.call_cache.call_key`). Several calls may have one key: a failure that passed,
+    then an answer. As with a log entry, ``run`` tells apart two calls that say the same, since both were paid for.
+    """
+
+    key: str
+    assessor: str
+    reply: str = ""
+    cause: str = ""  # why it is no answer; "" if the model spoke to the end
+    levels: Mapping[str, Any] = field(default_factory=_nothing)  # level -> probability, where the server told it
+    run: str = ""
+    tokens_in: int = field(default=0, metadata=DESCRIPTIVE)
+    tokens_out: int = field(default=0, metadata=DESCRIPTIVE)
+    cost: float = field(default=0.0, metadata=DESCRIPTIVE)  # in the currency of the judge's price list
+    seconds: float = field(default=0.0, metadata=DESCRIPTIVE)  # retries and waits included
+    attempts: int = field(default=1, metadata=DESCRIPTIVE)  # HTTP requests that the tokens and the cost are of
+
+
+@dataclass(frozen=True)
 class Comparison(Record):
     """One assessor's verdict on two candidate answers to one prompt, in canonical order ``a < b``.
 
@@ -172,6 +193,7 @@ class Comparison(Record):
     rationale: str = ""
     cause: str = ""  # why the verdict is invalid
     reply: str = ""  # what the assessor said, word for word, where that is not all in the fields above
+    call: str | None = None  # key of the `Call` that the verdict was read from
     count: int = field(default=1, metadata=DESCRIPTIVE)  # how many pairs of samples it stands for
     selection_probability: float = field(default=1.0, metadata=DESCRIPTIVE)  # chance of being sent here, in (0, 1]
     tokens: int = field(default=0, metadata=DESCRIPTIVE)

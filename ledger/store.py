@@ -26,7 +26,7 @@ from ledger.tables import NAMES, TABLES, training_pairs
 
 R = TypeVar("R", bound=Record)
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 BATCH = 5_000
 PRAGMAS = (
     "journal_mode = WAL",

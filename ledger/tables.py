@@ -26,6 +26,7 @@ from sqlalchemy import (
 from ledger.codec import column_kind
 from ledger.records import (
     ID_DIGITS,
+    Call,
     Candidate,
     Comparison,
     Decision,
@@ -46,6 +47,7 @@ CONTENT_ID = String(ID_DIGITS)
 NAMES: dict[type[Record], str] = {
     Prompt: "prompts",
     Candidate: "candidates",
+    Call: "calls",
     Comparison: "comparisons",
     Pair: "pairs",
     ModelVersion: "models",
@@ -100,6 +102,7 @@ training_pairs = Table(
 
 prompts = TABLES[Prompt]
 candidates = TABLES[Candidate]
+calls = TABLES[Call]
 comparisons = TABLES[Comparison]
 pairs = TABLES[Pair]
 models = TABLES[ModelVersion]
@@ -109,6 +112,7 @@ log = TABLES[LogEntry]
 
 Index("ix_prompts_split", prompts.c.split)
 Index("ix_candidates_prompt", candidates.c.prompt, candidates.c.model)
+Index("ix_calls_key", calls.c.key)
 # Holds all that a win rate reads, so that it is counted from the index alone. The prompt comes first because stages
 # append prompt by prompt: led by the models, the same index cost half as much again to write (benchmarks/ledger.py).
 Index(

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
 
 from ledger.config import EndpointConfig
-from ledger.errors import EndpointError
+from ledger.errors import BudgetError, EndpointError
 from ledger.records import storable
 from ledger.screen import say
 from sampling.endpoint_address import Address, Table, address_of
@@ -25,6 +25,10 @@ from sampling.endpoint_refusal import BAD_REQUEST, BUSY, Refusal, read_refusal, 
 from sampling.endpoint_transport import CUT, TIMEOUT, Response, Transport, UnreachedError, open_transport
 
 T = TypeVar("T")
+# Who lets a request pass that may have to be paid for: given its body and how many bytes that is, it may wait, or raise
+# `BudgetError`. What it returns is called when the request has ended, with the response's body, or None without one.
+Settle = Callable[[bytes | None], None]
+Admit = Callable[[Mapping[str, Any], int], Awaitable[Settle]]
 
 CHECK_SECONDS = 20.0
 PROBE_TOKENS = 16
@@ -78,44 +82,56 @@ class Endpoint:
         return self.address.foreign
 
     async def complete(
-        self, body: Mapping[str, Any], read: Callable[[bytes], T], optional: Collection[str] = ()
+        self,
+        body: Mapping[str, Any],
+        read: Callable[[bytes], T],
+        optional: Collection[str] = (),
+        admit: Admit | None = None,
     ) -> T | NoReply:
         """What ``read`` makes of the chat completion that ``body`` (without its ``model``) asks for.
 
         Timeouts, cut connections, 408, 409, 429, 5xx, and completions on which ``read`` raises `UnusableError` are
         tried again with growing waits, or after Retry-After if that is two minutes at most. ``optional`` fields that
-        the server does not take are left out from then on.
+        the server does not take are left out from then on. Every attempt passes ``admit``.
 
         Raises:
             EndpointError: no request can succeed: wrong key, unknown model, no credit, a field that may not be left
                 out is not taken, the server asks for a long pause, or it is gone.
+            BudgetError: ``admit`` let not even the first attempt pass.
         """
+        got = await self._once(body, read, optional, admit=admit)
         attempt = 0
-        while True:
-            got = await self._once(body, read, optional)
-            if not isinstance(got, NoReply):
-                return got
-            if (got.wait or 0.0) > PATIENCE:
-                raise EndpointError(
-                    f"asks for a pause of {got.wait:.0f} s ({got.cause})",
-                    where=self.address.shown,
-                    advice="run it again after that; what was answered stays",
-                )
-            if not got.passing or attempt >= self.config.retries:
-                break
-            await asyncio.sleep(waiting(attempt, got.wait))
-            attempt += 1
-        if got.cause == CUT:
-            await self.check()
+        with suppress(BudgetError):  # what the attempts before it came to stands
+            while isinstance(got, NoReply) and self._tries_again(got, attempt):
+                await asyncio.sleep(waiting(attempt, got.wait))
+                attempt += 1
+                got = await self._once(body, read, optional, admit=admit)
+            if isinstance(got, NoReply) and got.cause == CUT:
+                await self.check(admit)
         return got
 
+    def _tries_again(self, got: NoReply, attempt: int) -> bool:
+        if (got.wait or 0.0) > PATIENCE:
+            raise EndpointError(
+                f"asks for a pause of {got.wait:.0f} s ({got.cause})",
+                where=self.address.shown,
+                advice="run it again after that; what was answered stays",
+            )
+        return got.passing and attempt < self.config.retries
+
     async def _once(
-        self, body: Mapping[str, Any], read: Callable[[bytes], T], optional: Collection[str], seconds: float = 0.0
+        self,
+        body: Mapping[str, Any],
+        read: Callable[[bytes], T],
+        optional: Collection[str],
+        *,
+        seconds: float = 0.0,
+        admit: Admit | None = None,
     ) -> T | NoReply:
         while True:
             sent = taken({"model": self.model, **body}, self._untaken)
             try:
-                response = await self._line.request("POST", "/chat/completions", orjson.dumps(sent), seconds)
+                response = await self._post(sent, seconds, admit)
             except UnreachedError as error:
                 return NoReply(str(error), passing=True)
             if response.ok:
@@ -128,11 +144,24 @@ class Endpoint:
             if response.status not in BAD_REQUEST or not self._does_without(refusal, sent, optional):
                 return self._no_reply(response)
 
-    async def check(self) -> None:
+    async def _post(self, sent: Mapping[str, Any], seconds: float, admit: Admit | None) -> Response:
+        raw = orjson.dumps(sent)
+        settle = await admit(sent, len(raw)) if admit else None
+        said: bytes | None = None
+        try:
+            response = await self._line.request("POST", "/chat/completions", raw, seconds)
+            said = response.body
+        finally:
+            if settle:
+                settle(said)
+        return response
+
+    async def check(self, admit: Admit | None = None) -> None:
         """Is the server there, does it take the key, has it the model? Free where the server lists its models.
 
         Raises:
             EndpointError: one of these is not so.
+            BudgetError: ``admit`` does not let the question pass that has to be asked.
         """
         try:
             listing = await self._line.request("GET", "/models", seconds=CHECK_SECONDS)
@@ -141,14 +170,14 @@ class Endpoint:
         refusal = read_refusal(listing.body)
         if listing.ok or listing.status in NO_LISTING:
             if not listing.ok or self.model not in model_names(listing.body):
-                await self._probe()
+                await self._probe(admit)
         elif listing.status != BUSY or refusal.is_quota:
             raise self._refused(listing.status, refusal)
 
-    async def _probe(self) -> None:
+    async def _probe(self, admit: Admit | None) -> None:
         """Ask for a word: the only way to learn whether an unlisted model is served."""
         body = {"messages": [{"role": "user", "content": "Say: ready"}], "max_tokens": PROBE_TOKENS}
-        got = await self._once(body, _is_completion, ("max_tokens",), CHECK_SECONDS)
+        got = await self._once(body, _is_completion, ("max_tokens",), seconds=CHECK_SECONDS, admit=admit)
         if not isinstance(got, NoReply) or got.status == BUSY:
             return
         if got.cause == MALFORMED:
@@ -221,17 +250,19 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def open_endpoint(config: EndpointConfig, table: Table, model: str = "") -> AsyncIterator[Endpoint]:
+async def open_endpoint(
+    config: EndpointConfig, table: Table, model: str = "", admit: Admit | None = None
+) -> AsyncIterator[Endpoint]:
     """The endpoint that a table of the configuration names, checked; ``model`` is asked where the table names none.
 
     Raises:
         ConfigError: its address cannot be used, or its key is not set.
-        EndpointError: see `Endpoint.check`.
+        EndpointError, BudgetError: see `Endpoint.check`.
     """
     address = address_of(config, table)
     async with open_transport(config, address) as line:
         endpoint = Endpoint(config, address, config.model or model, line)
-        await endpoint.check()
+        await endpoint.check(admit)
         yield endpoint
 
 

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from annotate.contests import Contest, contest, contests_among, contests_between
+from annotate.contests import Contest, contest, contests_among, contests_between, round_robin
 from ledger.records import Candidate, Message, Prompt
 
 PROMPT = Prompt(messages=(Message("user", "Which repair?"),), context=("A passage.",), reference="Mesh.")
@@ -97,3 +97,30 @@ def test_paired_pairs_frequent_answers_no_more_often_than_chance() -> None:
 def test_a_model_does_not_meet_its_own_sample() -> None:
     same = answers("p", "q")
     assert all(c.a.id != c.b.id for c in contests_between(PROMPT, same, same, "all"))
+
+
+@pytest.mark.parametrize("n", range(10))
+@pytest.mark.parametrize("k", range(1, 10))
+def test_in_a_round_robin_each_answer_meets_k_others_once(n: int, k: int) -> None:
+    candidates = answers(*map(str, range(n)), count=2)
+    met = list(round_robin(PROMPT, candidates, k))
+    assert met == list(round_robin(PROMPT, reversed(candidates), k))
+    assert len({(c.a.id, c.b.id) for c in met}) == len(met)
+    opponents = Counter(side.id for c in met for side in (c.a, c.b))
+    most = min(k, n - 1)
+    odd_one = n > 1 and n * most % 2
+    assert sorted(opponents.values()) == ([most] * (n - odd_one) + [most + 1] * odd_one if n > 1 else [])
+    assert {c.count for c in met} <= {4}
+
+
+def test_a_round_robin_of_two_opponents_links_all_answers() -> None:
+    linked: dict[str, set[str]] = {}
+    for c in round_robin(PROMPT, answers(*map(str, range(7))), 2):
+        together = linked.get(c.a.id, {c.a.id}) | linked.get(c.b.id, {c.b.id})
+        linked.update(dict.fromkeys(together, together))
+    assert all(len(together) == 7 for together in linked.values())
+
+
+def test_a_round_robin_asks_once_about_one_text() -> None:
+    met = list(round_robin(PROMPT, [*answers("p", "q"), *answers(" p", model="other", count=3)], 5))
+    assert [(c.count, {c.a.text.strip(), c.b.text.strip()}) for c in met] == [(4, {"p", "q"})]

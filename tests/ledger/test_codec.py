@@ -13,8 +13,9 @@ from ledger.records import Candidate, Comparison, Message, Prompt, content_id
 from ledger.tables import TABLES
 
 COMPARED = Comparison(
-    "p", "a", "b", "m", "n", "judge:x", "a", 0.75, axes={"x": [1, 2.5]}, flags=("harm_b",), cost=0.1, tokens=3
-)
+    "p", "a", "b", "m", "n", "judge:x", "a", 0.75, axes={"x": [1, 2.5]}, flags=("harm_b",), cost=0.1, tokens=3,
+    call="key",
+)  # fmt: skip
 AT = 1_700_000_000_000
 
 

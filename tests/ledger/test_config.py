@@ -16,7 +16,10 @@ TEMPLATE = Path(ledger.config.__file__).with_name("wardround.toml").read_text(en
 # Keys whose default depends on other settings: TOML has no word for that.
 BY_METHOD = {("align", "learning_rate"), ("align", "beta")}
 # Whatever the user puts there.
-FREE_TABLES = {("import", "layouts"), ("align", "trainer"), ("chat", "template"), ("sample", "vllm")}
+FREE_TABLES = {
+    *{("import", "layouts"), ("align", "trainer"), ("chat", "template"), ("sample", "vllm")},
+    ("judge", "panel"),
+}
 
 
 def complaint(text: str) -> str:
@@ -57,6 +60,13 @@ def test_settings_are_read() -> None:
     assert config.align.trainer == {"warmup_steps": 3}
 
 
+def test_a_panel_is_read() -> None:
+    text = "[judge]\nmax_cost = 5\n[[judge.panel]]\nmodel = 'x'\nbase_url = 'u'\noutput_price = 2\nconcurrency = 3"
+    (member,) = parse_config(text).judge.panel
+    assert (member.model, member.output_price, member.concurrency, member.input_price) == ("x", 2.0, 3, 0.0)
+    assert parse_config(text).judge.max_cost == 5.0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -66,6 +76,14 @@ def test_settings_are_read() -> None:
         ("[sample]\nn = 'four'", "wardround.toml, sample.n: Input should be a valid integer"),
         ("[align]\nmethod = 'ppo'", "wardround.toml, align.method: Input should be 'dpo', 'ipo', 'orpo' or 'kto'"),
         ("[judge]\nmodel = 'x'", "wardround.toml, judge: Value error, model and base_url go together"),
+        ("[[judge.panel]]\nmodel = 'x'", "wardround.toml, judge.panel.0.base_url: Field required"),
+        ("[[judge.panel]]\nmodel = 'x'\nbase_url = 'u'\nn = 1", "wardround.toml, judge.panel.0.n: unknown key"),
+        (
+            "[judge]\nmodel = 'x'\nbase_url = 'u'\n[[judge.panel]]\nmodel = 'x'\nbase_url = 'v'",
+            "wardround.toml, judge: Value error, a judge stands twice in the panel",
+        ),
+        ("[judge]\nmax_cost = 1", "wardround.toml, judge: Value error, max_cost needs input_price and output_price"),
+        ("[judge]\nmax_cost = inf", "wardround.toml, judge.max_cost: Input should be a finite number"),
         ("[sample]\nn = 0\ntop_p = 2", "(and 1 more)"),
         ("[sample]\ntemperature = [0.9, 0.9]", "wardround.toml, sample: Value error, a temperature stands twice"),
         ("[sample]\nn = 1\ntemperature = [0.5, 0.9]", "more temperatures than the 1 answers of n"),

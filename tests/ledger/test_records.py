@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ledger import records
 from ledger.records import (
     DESCRIPTIVE,
+    Call,
     Candidate,
     Comparison,
     Decision,
@@ -62,12 +63,14 @@ COMPARED = Comparison(
     rationale="why",
     reply="raw",
 )
+CALLED = Call("key", "judge:x", "raw", "cut", {"a_better": 0.75, "tie": 0.25}, "run", 9, 3, 0.01, 1.5, 2)
 OTHERS = {"int": 99, "float": 0.625, "bool": False, "tuple": ("other",), "Mapping": {"other": 1}}
 # Written down once: ids stand in ledgers, so a change here is a change that no ledger survives.
 GOLDEN: list[tuple[Record, str]] = [
     (Prompt((Message("user", "Why?"),)), "ec6e20008a822bdc64a0edbfbc1891da"),
     (QUESTION, "f207fcdd793f0bf073b6d7bf66f7c745"),
     (ANSWER, "98e63478993277338652e83c6001bcf5"),
+    (CALLED, "a938ee82f98938b938b6e2c327f40d6a"),
     (COMPARED, "ac19f849afe2d34cd803be538f255825"),
     (Pair(QUESTION.id, "a", "b", 0.75, (COMPARED.id,)), "9e76b9241f519c7ade58f1bf82a905a9"),
     (MODEL, "b4f9db1caf334d204cb36b25a470f434"),
@@ -108,6 +111,8 @@ def test_the_id_is_of_what_is_said_and_of_nothing_else(record: Record) -> None:
 def test_descriptive_fields_can_be_told_from_the_type_alone() -> None:
     said = {f.name for f in fields(Comparison) if f.metadata == DESCRIPTIVE}
     assert said == {"selection_probability", "count", "tokens", "cost", "seconds"}
+    billed = {f.name for f in fields(Call) if f.metadata == DESCRIPTIVE}
+    assert billed == {"tokens_in", "tokens_out", "cost", "seconds", "attempts"}
 
 
 def test_two_types_that_say_the_same_have_two_ids() -> None:

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.codec import intact
 from ledger.errors import InputError, LedgerError
 from ledger.migrations.upgrade import known_versions
 from ledger.records import (
+    Call,
     Candidate,
     Comparison,
     Decision,
@@ -42,14 +44,15 @@ def one_of_each() -> list[Record]:
     sft = ModelVersion("sft", "sft", "w", config={"epochs": 3}, libraries={"torch": "2"}, adapter=True)
     dpo = ModelVersion("dpo", "dpo", "v", parent=sft.id)
     a, b = sorted((Candidate(prompt.id, sft.id, text, logprob=-0.25) for text in "ab"), key=lambda each: each.id)
+    called = Call("key", "judge:x", "raw", "cut", {"tie": 0.25}, "run", 9, 3, 0.01, 1.5, 2)
     compared = Comparison(
-        prompt.id, a.id, b.id, sft.id, sft.id, "surgeon:1", "a", 1.0, axes={"x": [1, 2]}, flags=("harm_b",)
+        prompt.id, a.id, b.id, sft.id, sft.id, "judge:x", "a", 1.0, axes={"x": [1, 2]}, flags=("harm_b",), call="key"
     )
     pair = Pair(prompt.id, a.id, b.id, 1.0, (compared.id,))
     first = Round(1, sft.id, "dpo", {"beta": 0.1})
     decision = Decision(first.id, dpo.id, sft.id, True, "better", 0.7, 0.6, 0.8, 100)
     entry = LogEntry("sample", "started", {"n": 4}, "0.1", "run")
-    return [prompt, sft, dpo, a, b, compared, pair, first, decision, entry]
+    return [prompt, sft, dpo, a, b, called, compared, pair, first, decision, entry]
 
 
 def test_every_type_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -199,13 +202,15 @@ def records_of(given: Anything) -> list[Record]:
     prompt = Prompt((Message("user", text),), context=several, reference=given.perhaps, options=several, topic=text)
     model = ModelVersion(text, "sft", text, config=mapping, seed=integer, metrics=mapping, adapter=given.yes)
     a, b = (Candidate(prompt.id, model.id, text, seed=i, parameters=mapping, logprob=given.maybe) for i in range(2))
+    called = Call(text, text, text, text, mapping, text, integer, integer, number, number, integer)
     compared = Comparison(
-        prompt.id, a.id, b.id, text, text, text, "tie", number, axes=mapping, flags=several, cost=number, tokens=integer
-    )
+        prompt.id, a.id, b.id, text, text, text, "tie", number, axes=mapping, flags=several, call=given.perhaps,
+        cost=number, tokens=integer,
+    )  # fmt: skip
     pair = Pair(prompt.id, a.id, b.id, number, several)
     begun = Round(integer, model.id, "dpo", mapping)
     decision = Decision(begun.id, model.id, model.id, given.yes, text, number, number, number, integer)
-    return [prompt, model, a, b, compared, pair, begun, decision, LogEntry(text, text, mapping)]
+    return [prompt, model, a, b, called, compared, pair, begun, decision, LogEntry(text, text, mapping)]
 
 
 @given(values=anything)
@@ -233,17 +238,23 @@ def test_the_migrations_make_the_tables_that_the_code_reads(ledger: Ledger) -> N
 def test_what_an_older_schema_holds_keeps_its_ids(url: str) -> None:
     prompt = questions(1)[0]
     old = Candidate(prompt.id, "m", "A hernia.", seed=3, tokens=2, logprob=-0.5)
+    said = Comparison(prompt.id, old.id, old.id, "m", "m", "judge:x", "tie", count=2, tokens=7)
     with open_ledger(url) as ledger:
-        ledger.append([prompt, old])
+        ledger.append([prompt, old, said])
         with ledger.engine.begin() as connection:  # as the first schema had it
             connection.execute(sa.text("ALTER TABLE candidates DROP COLUMN passages"))
+            connection.execute(sa.text("ALTER TABLE comparisons DROP COLUMN call"))
+            connection.execute(sa.text("DROP TABLE calls"))
             connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with open_ledger(url) as ledger:
         assert ledger.get(Candidate, old.id) == old
-        assert ledger.append([old]) == 0
-        cut = replace(old, passages=1)
-        assert ledger.append([cut]) == 1
+        assert ledger.get(Comparison, said.id) == said
+        assert all(intact(Comparison, row._mapping) for row in ledger.rows(sa.select(TABLES[Comparison])))
+        assert ledger.append([old, said]) == 0
+        cut, called = replace(old, passages=1), replace(said, call="key")
+        assert ledger.append([cut, called, Call("key", "judge:x")]) == 3
         assert ledger.get(Candidate, cut.id).passages == 1
+        assert ledger.get(Comparison, called.id).call == "key"
 
 
 def test_opening_again_changes_nothing(url: str) -> None:
