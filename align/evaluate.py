@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from align.winrate import PromptScore, WinRate, scores_by_prompt, win_rate
-from annotate.comparing import assessor_for, compare_models
-from annotate.mcq import ASSESSOR as KEY_ASSESSOR
+from annotate.assessors import judge_names, leading_assessor
+from annotate.comparing import compare
+from annotate.win_table import win_table
 from ledger.config import EvaluateConfig
 from ledger.errors import StageError
-from ledger.queries import contest_table
 from ledger.records import ModelVersion, Prompt
 from ledger.store import Ledger
 from ledger.tables import prompts
@@ -41,10 +41,11 @@ def evaluate(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) 
 
     Raises:
         StageError: there are no held-out prompts, or no valid comparison.
+        BudgetError: the judges' budget ended before all was compared.
     """
     for each in (opponent, model):
         sample_for(workspace, each, "eval")
-    compare_models(workspace, model, opponent)
+    compare(workspace, model, opponent).whole()
     return counted(workspace, model, opponent)
 
 
@@ -55,8 +56,9 @@ def counted(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -
         StageError: there is no valid comparison.
     """
     config = workspace.config.evaluate
-    assessor = assessor_for(workspace).name
-    tallies = contest_table(workspace.ledger, model.id, opponent.id, [assessor, KEY_ASSESSOR])
+    judging = workspace.config.judge
+    assessor = leading_assessor(judging)
+    tallies = win_table(workspace.ledger, model.id, opponent.id, assessor, judge_names(judging))
     asked = held_out(workspace.ledger)
     scores = [score for score in scores_by_prompt(tallies) if score.prompt in asked]
     overall = _rate(scores, config)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from align.evaluate import Evaluation, evaluate
 from align.training import train, training_config
 from align.winrate import WinRate
-from annotate.comparing import compare_within
+from annotate.comparing import compare
 from ledger.errors import StageError
 from ledger.records import Decision, ModelVersion, Round
 from ledger.tables import decisions, rounds
@@ -61,7 +61,7 @@ def run_round(workspace: Workspace, number: int | None = None) -> RoundReport:
     current = _open_round(workspace, sft, number)
     policy = workspace.ledger.get(ModelVersion, current.policy)
     sample_for(workspace, policy, "train")
-    compare_within(workspace, policy)
+    compare(workspace, policy).whole()
     model = train(workspace, policy, name=f"round-{current.number}-{current.method}")
     _refuse_repetition(workspace, current, model)
     against_policy = evaluate(workspace, model, policy)

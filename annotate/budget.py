@@ -218,6 +218,7 @@ class Meter:
         """Repairs of a question may go over the same meter."""
         self.budget, self.prices = budget, prices
         self.charged = Charge()
+        self.told = Charge()  # the part of it that responses said
 
     async def admit(self, sent: Mapping[str, Any], size: int) -> Settle:
         """Let one attempt pass, of a body and its number of bytes.
@@ -229,7 +230,9 @@ class Meter:
 
         def settle(said: bytes | None) -> None:
             usage = None if said is None else usage_of(said)
-            self.charged += held.settle(None if usage is None else self.prices.charge(*usage))
+            told = None if usage is None else self.prices.charge(*usage)
+            self.charged += held.settle(told)
+            self.told += told or Charge()
 
         return settle
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ledger.records import Call, Order, digest
+from ledger.records import Call, digest
 from ledger.store import Ledger
 from ledger.tables import calls
 from sampling.chat import Turn
@@ -23,7 +23,7 @@ def call_key(
     messages: Sequence[Turn],
     *,
     rubric: str,
-    order: Order,
+    order: str,
     decoding: Mapping[str, Any],
     sample: int = 0,
     repair: int = 0,
@@ -34,7 +34,7 @@ def call_key(
         model: the judge's name at its endpoint.
         messages: the rendered prompt.
         rubric: its version.
-        order: which answer is shown first.
+        order: which answer is shown first; empty where there is but one.
         decoding: whatever else goes into the request: temperature, token limit, reply's schema, ...
         sample: which of several replies to the same question, for test and retest.
         repair: which attempt at having an unreadable reply put right; 0 is the question itself.

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ledger.cli import AsJson, Folder
+from ledger.cli import SOME_LEFT, AsJson, Folder, one_at_most
 
 if TYPE_CHECKING:
-    from annotate.attack_report import AttackReport
-    from annotate.comparing import JudgeReport
-    from annotate.passport import Passport
+    from annotate.each_judge import Report
 
 
 def judge(
@@ -23,31 +21,62 @@ def judge(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name or id; by default the current policy.")] = None,
     against: Annotated[str | None, typer.Option(help="Compare with this model's answers, not with its own.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost instead.")] = False,
     passport: Annotated[bool, typer.Option("--passport", help="Say how far the judge can be trusted instead.")] = False,
+    retest: Annotated[
+        int | None, typer.Option(min=1, help="Put so many answered questions to the judge again instead.")
+    ] = None,
     attack: Annotated[bool, typer.Option("--attack", help="Try to mislead the judge instead.")] = False,
     prompts: Annotated[int, typer.Option(min=1, help="With --attack: on so many prompts.")] = 5,
+    reparse: Annotated[
+        bool, typer.Option("--reparse", help="Read old replies with today's parser instead; makes no call.")
+    ] = False,
     workspace: Folder = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Compare candidate answers with the configured judge; by default the embedded reference metric."""
-    from annotate.comparing import compare_models, compare_within
-    from annotate.examining import attack_judge, judge_passport
+    """Compare candidate answers with the configured judges; by default the embedded reference metric.
+
+    Exit code 3: the budget ended before all was judged.
+    """
+    from annotate import comparing
+    from annotate.attacking import attack_judges
+    from annotate.examining import judge_passports
+    from annotate.reparsing import reparse_replies
+    from annotate.retesting import retest_judges
     from ledger.screen import result
     from ledger.workspace import open_workspace
     from sampling.policies import chosen_model
 
+    instead = {
+        "--dry-run": dry_run,
+        "--passport": passport,
+        "--retest": retest,
+        "--attack": attack,
+        "--reparse": reparse,
+    }
+    one_at_most(instead)
     with open_workspace(workspace) as opened:
-        report: AttackReport | Passport | JudgeReport
+        report: Report
+        stopped = False
         if attack:
-            report = attack_judge(opened, prompts)
+            report = attack_judges(opened, prompts)
         elif passport:
-            report = judge_passport(opened)
-        elif against is None:
-            report = compare_within(opened, chosen_model(opened, model), split or "train")
+            report = judge_passports(opened)
+        elif reparse:
+            report = reparse_replies(opened)
+        elif retest is not None:
+            report = retest_judges(opened, retest)
         else:
-            ours, theirs = chosen_model(opened, model), chosen_model(opened, against)
-            report = compare_models(opened, ours, theirs, split or "eval")
+            ours = chosen_model(opened, model)
+            theirs = None if against is None else chosen_model(opened, against)
+            if dry_run:
+                report = comparing.dry_run(opened, ours, theirs, split)
+            else:
+                compared = comparing.compare(opened, ours, theirs, split)
+                report, stopped = compared, bool(compared.stopped)
     result(report.text(), report.facts(), as_json=as_json)
+    if stopped:
+        raise typer.Exit(SOME_LEFT)
 
 
 def pairs(

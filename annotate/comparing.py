@@ -1,268 +1,126 @@
-"""The judge stage: candidate answers from the ledger, compared by whichever assessor is configured, back into it."""
+"""The judge stage: candidate answers from the ledger, compared by whoever is configured, back into it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
-import sqlalchemy as sa
-
-from annotate.contests import Contest, contests_among, contests_between
-from annotate.judge import ORDERS, Work, judge
-from annotate.mcq import ASSESSOR as KEY_ASSESSOR
-from annotate.mcq import compare_by_key
-from annotate.reference import ASSESSOR as REFERENCE_ASSESSOR
-from annotate.reference import compare_with_reference, reference_rubric
-from annotate.rubric import AnyRubric, load_rubric
-from ledger.config import JudgeConfig
-from ledger.errors import StageError
-from ledger.records import Candidate, Comparison, ModelVersion, Order, Prompt, Split
-from ledger.screen import Advance, progress
-from ledger.store import Ledger
-from ledger.tables import candidates, comparisons, prompts
+from annotate.assessors import Metric, configured_assessors
+from annotate.budget import Budget, limits_of
+from annotate.caller import open_caller
+from annotate.docket import Docket
+from annotate.dry_run import estimate_judging
+from annotate.estimate import DryRun
+from annotate.judge import judge
+from annotate.judge_report import JudgeReport
+from annotate.panel import own_family, policy_names
+from annotate.reference import compare_with_reference
+from annotate.scope import Scope, answered_prompts, scope_between, scope_within
+from ledger.errors import BudgetError
+from ledger.records import ModelVersion, Prompt, Split
+from ledger.screen import Advance, progress, say
 from ledger.workspace import Workspace
 
-CHUNK = 200  # prompts whose answers are held at once
-SAVE_EVERY = 25  # comparisons by an endpoint; those not yet saved are what a crash costs
-# Causes of an invalid verdict that say nothing of the contest: the next run asks again. The record of the failure
-# stays, and counts no more once there is a later one (`ledger.queries.contest_table`).
-PASSING = ("timeout", "connection cut", "rate limited", "server error")
-
-Pairing = Callable[[Prompt, Sequence[Candidate]], Iterable[Contest]]
+MEASURED_AT_ONCE = 1_000
 
 
-@dataclass(frozen=True)
-class Assessor:
-    """Who compares, by which rubric, and in which orders."""
-
-    name: str
-    rubric: str
-    orders: tuple[Order, ...]
-    rubrics: AnyRubric | None = None  # where it may depend on the question's mode
-
-    def rubric_for(self, prompt: Prompt) -> str:
-        """The version by which a prompt's answers are compared."""
-        return self.rubric if self.rubrics is None else self.rubrics.of(prompt.mode).version
-
-
-@dataclass
-class JudgeReport:
-    """What a judging run did."""
-
-    assessor: str
-    known: int = 0  # comparisons that were there before
-    verdicts: Counter[str] = field(default_factory=Counter)  # new ones
-    causes: Counter[str] = field(default_factory=Counter)  # of the invalid ones
-    tokens: int = 0
-
-    @property
-    def new(self) -> int:
-        """How many comparisons were made."""
-        return self.verdicts.total()
-
-    def text(self) -> str:
-        """For people."""
-        shares = ", ".join(f"{verdict} {count}" for verdict, count in sorted(self.verdicts.items()))
-        lines = [
-            f"{self.assessor}: {self.new} new comparisons ({self.known} were known){': ' if shares else ''}{shares}"
-        ]
-        if self.causes:
-            lines.append(f"invalid because: {_listed(self.causes)}")
-        return "\n".join(lines)
-
-    def facts(self) -> dict[str, object]:
-        """For ``--json`` and the log."""
-        return {**vars(self), "new": self.new}
-
-    def add(self, made: Iterable[Comparison]) -> None:
-        """Count new comparisons."""
-        for comparison in made:
-            self.verdicts[comparison.verdict] += 1
-            self.tokens += comparison.tokens
-            if comparison.verdict == "invalid":
-                self.causes[comparison.cause] += 1
-
-
-def assessor_for(workspace: Workspace) -> Assessor:
-    """The configured judge, else the embedded reference metric, which is the same in either order."""
-    config = workspace.config.judge
-    if not config.model:
-        return Assessor(REFERENCE_ASSESSOR, reference_rubric().version, ("ab",))
-    rubric = load_rubric(config.rubric, workspace.root)
-    return Assessor(f"judge:{config.model}", rubric.version, ORDERS, rubric)
-
-
-def compare_within(workspace: Workspace, model: ModelVersion, split: Split = "train") -> JudgeReport:
-    """Compare each two answers of one model to each prompt of a split.
-
-    Raises:
-        StageError: the model has no answers there.
-        EndpointError: the judge's server refuses or cannot be reached.
-    """
-    return _compare(workspace, [model.id], split, contests_among)
-
-
-def compare_models(
-    workspace: Workspace, model: ModelVersion, opponent: ModelVersion, split: Split = "eval"
+def compare(
+    workspace: Workspace, model: ModelVersion, opponent: ModelVersion | None = None, split: Split | None = None
 ) -> JudgeReport:
-    """Compare one model's answers with another's, as `[evaluate] contests` says.
+    """Compare one model's answers among themselves, or with those of an ``opponent``.
+
+    Args:
+        workspace: where.
+        model: whose answers.
+        opponent: with whose; None: with its own, as `[judge] contests` says. Else as `[evaluate] contests` says.
+        split: to which prompts; by default "train" among themselves, and "eval" against an opponent.
 
     Raises:
         StageError: one of them has no answers there.
-        EndpointError: the judge's server refuses or cannot be reached.
+        EndpointError: a judge's server refuses or cannot be reached.
     """
-    pairing = workspace.config.evaluate.contests
-
-    def between(prompt: Prompt, answers: Sequence[Candidate]) -> Iterable[Contest]:
-        ours = [answer for answer in answers if answer.model == model.id]
-        theirs = [answer for answer in answers if answer.model == opponent.id]
-        return contests_between(prompt, ours, theirs, pairing)
-
-    return _compare(workspace, [model.id, opponent.id], split, between)
+    return _compare(workspace, _scope(workspace, model, opponent, split))
 
 
-def _compare(workspace: Workspace, models: Sequence[str], split: Split, pairing: Pairing) -> JudgeReport:
+def dry_run(
+    workspace: Workspace, model: ModelVersion, opponent: ModelVersion | None = None, split: Split | None = None
+) -> DryRun:
+    """What `compare` would cost; nothing is asked or written.
+
+    Raises:
+        StageError: no judge is configured, or there are no answers.
+        ConfigError: a judge's address cannot be used, or its key is not set.
+    """
+    return estimate_judging(workspace, _scope(workspace, model, opponent, split))
+
+
+def _scope(workspace: Workspace, model: ModelVersion, opponent: ModelVersion | None, split: Split | None) -> Scope:
+    config = workspace.config
+    if opponent is None:
+        return scope_within(model, split or "train", config.judge)
+    return scope_between(model, opponent, split or "eval", config.evaluate)
+
+
+def _compare(workspace: Workspace, scope: Scope) -> JudgeReport:
     ledger = workspace.ledger
-    answered = _answered(ledger, models, split)
-    assessor = assessor_for(workspace)
-    report = JudgeReport(assessor.name)
-    with workspace.stage("judge", assessor=assessor.name, models=list(models), split=split) as outcome:
-        with progress(f"Judging by {assessor.name}", len(answered)) as advance:
-            todo = _todo(
-                ledger,
-                answered,
-                models=models,
-                pairing=pairing,
-                assessor=assessor,
-                report=report,
-                advance=advance,
-            )
-            if workspace.config.judge.model:
-                asyncio.run(_ask_endpoint(workspace, todo, assessor, report))
+    answered = answered_prompts(ledger, scope)
+    assessors = configured_assessors(workspace)
+    names = [each.name for each in assessors]
+    _warn_of_own_family(workspace, names)
+    report = JudgeReport({})
+    dockets = [Docket(ledger, scope, each, report) for each in assessors]
+    with workspace.stage("judge", assessors=names, models=list(scope.models), split=scope.split) as outcome:
+        with progress(f"Judging by {', '.join(names)}", len(answered) * len(assessors)) as advance:
+            if isinstance(assessors[0], Metric):
+                _measure(dockets[0], answered, advance)
             else:
-                _measure(ledger, todo, workspace.config.judge, report)
+                asyncio.run(_ask_all(workspace, dockets, answered, report, advance))
         outcome.update(report.facts())
     return report
 
 
-def _answered(ledger: Ledger, models: Sequence[str], split: Split) -> list[Prompt]:
-    """The prompts of a split that the first model has answered; each model must have answered some."""
-    for model in models:
-        has_answers = prompts.c.id.in_(_prompts_of(model))
-        if not ledger.count(Prompt, prompts.c.split == split, has_answers):
-            raise StageError(f"no answers to {split} prompts", where=f"model {model}", advice="run `wardround sample`")
-    return list(ledger.read(Prompt, prompts.c.split == split, prompts.c.id.in_(_prompts_of(models[0]))))
+def _measure(docket: Docket, answered: Sequence[Prompt], advance: Advance) -> None:
+    todo = docket.work(answered, advance)
+    while batch := list(islice(todo, MEASURED_AT_ONCE)):
+        margin = docket.assessor.config.tie_margin
+        docket.enter([compare_with_reference(work.contest, margin) for work in batch])
 
 
-def _prompts_of(model: str) -> sa.Select[tuple[str]]:
-    return sa.select(candidates.c.prompt).where(candidates.c.model == model)
+async def _ask_all(
+    workspace: Workspace, dockets: Sequence[Docket], answered: Sequence[Prompt], report: JudgeReport, advance: Advance
+) -> None:
+    """All judges at once, on one budget; where one of them fails, the others go on to their end."""
+    budget = Budget(limits_of(workspace.config.judge))
+    asking = (_ask(workspace, each, answered, budget, advance) for each in dockets)
+    ended = await asyncio.gather(*asking, return_exceptions=True)
+    report.spent = budget.facts()
+    for error in ended:
+        if isinstance(error, BudgetError):
+            report.stopped = error.what
+        elif error is not None:
+            raise error
 
 
-def _todo(
-    ledger: Ledger,
-    answered: Sequence[Prompt],
-    *,
-    models: Sequence[str],
-    pairing: Pairing,
-    assessor: Assessor,
-    report: JudgeReport,
-    advance: Advance,
-) -> Iterator[Work]:
-    """The comparisons that are not in the ledger yet, a chunk of prompts at a time."""
-    remaining = iter(answered)
-    while chunk := list(islice(remaining, CHUNK)):
-        answers = _answers(ledger, chunk, models)
-        known = _known(ledger, chunk, assessor)
-        for prompt in chunk:
-            for contest in pairing(prompt, answers.get(prompt.id, [])):
-                for order in assessor.orders:
-                    if (contest.a.id, contest.b.id, order) in known or (contest.a.id, contest.b.id, "key") in known:
-                        report.known += 1
-                    else:
-                        yield Work(contest, order)
-            advance(1)
-
-
-def _answers(ledger: Ledger, chunk: Sequence[Prompt], models: Sequence[str]) -> dict[str, list[Candidate]]:
-    found: dict[str, list[Candidate]] = {}
-    ids = [prompt.id for prompt in chunk]
-    for candidate in ledger.read(Candidate, candidates.c.prompt.in_(ids), candidates.c.model.in_(models)):
-        found.setdefault(candidate.prompt, []).append(candidate)
-    return found
-
-
-def _known(ledger: Ledger, chunk: Sequence[Prompt], assessor: Assessor) -> set[tuple[str, str, str]]:
-    """What need not be asked again; an invalid verdict whose cause may have passed is not among it."""
-    row = comparisons.c
-    rubrics = {prompt.id: assessor.rubric_for(prompt) for prompt in chunk}
-    query = sa.select(row.prompt, row.a, row.b, row.order, row.assessor, row.rubric).where(
-        row.prompt.in_(list(rubrics)),
-        row.assessor.in_([assessor.name, KEY_ASSESSOR]),
-        sa.not_((row.verdict == "invalid") & sa.or_(*(row.cause.startswith(cause) for cause in PASSING))),
-    )
-    by_judge = assessor.name.startswith("judge:")
-    return {
-        (found.a, found.b, "key" if found.assessor == KEY_ASSESSOR else found.order)
-        for found in ledger.rows(query)
-        if found.rubric == rubrics[found.prompt] or (by_judge and found.assessor == KEY_ASSESSOR)
-    }
-
-
-def _measure(ledger: Ledger, todo: Iterable[Work], config: JudgeConfig, report: JudgeReport) -> None:
-    remaining = iter(todo)
-    while batch := list(islice(remaining, 1_000)):
-        made = [compare_with_reference(work.contest, config.tie_margin) for work in batch]
-        ledger.append(made)
-        report.add(made)
-
-
-async def _ask_endpoint(workspace: Workspace, todo: Iterable[Work], assessor: Assessor, report: JudgeReport) -> None:
-    from sampling.endpoint import open_endpoint
-
-    config = workspace.config.judge
-    rubric = load_rubric(config.rubric, workspace.root)
-    remaining = _without_keyed(workspace.ledger, todo, report)
+async def _ask(
+    workspace: Workspace, docket: Docket, answered: Sequence[Prompt], budget: Budget, advance: Advance
+) -> None:
+    """One judge; its server is not needed where nothing is left to ask."""
+    assessor = docket.assessor
+    remaining = docket.work_for_judge(answered, advance)
     first = next(remaining, None)
-    if first is None:
+    if first is None or isinstance(assessor, Metric):
         return
-    waiting: list[Comparison] = []
-
-    def save() -> None:
-        workspace.ledger.append(waiting)
-        report.add(waiting)
-        waiting.clear()
-
-    async with open_endpoint(config, "judge") as endpoint:
-        work = (item for part in ([first], remaining) for item in part)
-        try:
-            async with aclosing(judge(work, endpoint, rubric, config, assessor.name)) as made:
-                async for comparison in made:
-                    waiting.append(comparison)
-                    if len(waiting) >= SAVE_EVERY:
-                        save()
-        finally:
-            save()
+    async with open_caller(workspace, assessor.config, budget) as caller:
+        work = chain([first], remaining)
+        async with aclosing(judge(work, caller, assessor.rubric)) as made:
+            async for comparisons in made:
+                docket.enter(comparisons, caller.made())
 
 
-def _without_keyed(ledger: Ledger, todo: Iterable[Work], report: JudgeReport) -> Iterator[Work]:
-    """What is left for the judge: multiple-choice answers that the key tells apart are settled here."""
-    keyed: set[tuple[str, str]] = set()
-    for work in todo:
-        ids = (work.contest.a.id, work.contest.b.id)
-        if ids in keyed:
-            continue
-        comparison = compare_by_key(work.contest)
-        if comparison is None:
-            yield work
-        else:
-            keyed.add(ids)
-            ledger.append([comparison])
-            report.add([comparison])
-
-
-def _listed(causes: Counter[str]) -> str:
-    return ", ".join(f"{cause}: {count}" for cause, count in causes.most_common(5))
+def _warn_of_own_family(workspace: Workspace, assessors: Sequence[str]) -> None:
+    policy = policy_names(workspace.root, workspace.config.model)
+    for name in assessors:
+        if name.startswith("judge:") and (warning := own_family(name.removeprefix("judge:"), policy)):
+            say(warning)

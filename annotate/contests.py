@@ -62,20 +62,18 @@ def round_robin(prompt: Prompt, candidates: Iterable[Candidate], k: int) -> Iter
     alike. The answers stand on a circle and each meets its nearest neighbours (a circulant graph), so that from two
     opponents on any two answers are linked by contests.
     """
-    met = _by_text(candidates)
+    met = [(same[0], sum(each.count for each in same)) for same in by_text(candidates)]
     for i, j in _on_circle(len(met), k):
         (one, weight), (other, opposing) = met[i], met[j]
         yield contest(prompt, one, other, weight * opposing)
 
 
-def _by_text(candidates: Iterable[Candidate]) -> list[tuple[Candidate, int]]:
-    """The first candidate of each text, and how many samples have it."""
-    first: dict[str, Candidate] = {}
-    counts = Counter[str]()
+def by_text(candidates: Iterable[Candidate]) -> list[list[Candidate]]:
+    """The candidates that have each text (but for white space around it), all in the order of their ids."""
+    groups: dict[str, list[Candidate]] = {}
     for candidate in sorted(_distinct(candidates), key=lambda each: each.id):
-        first.setdefault(candidate.text.strip(), candidate)
-        counts[candidate.text.strip()] += candidate.count
-    return [(candidate, counts[text]) for text, candidate in first.items()]
+        groups.setdefault(candidate.text.strip(), []).append(candidate)
+    return list(groups.values())
 
 
 def _on_circle(n: int, k: int) -> Iterator[tuple[int, int]]:

@@ -5,39 +5,51 @@ A flip between the orders is left in the ledger as it is: what is made of it is 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
-from annotate.attempts import REPAIRABLE, put_together
+from annotate.caller import Caller, Question
+from annotate.consulting import Consulted, consult
 from annotate.content_checks import settled_by_content
 from annotate.contests import Contest
-from annotate.judge_call import OVERLONG, Reply, ask
-from annotate.judge_protocol import EVEN, Scores, asking_again, messages, ruling, schema
+from annotate.judge_protocol import EVEN, Ruling, Scores, asking_again, messages, ruling, schema
 from annotate.level_odds import strength_of
 from annotate.rubric import AnyRubric, Rubric
 from ledger.config import JudgeConfig
-from ledger.errors import EndpointError
-from ledger.records import Comparison, Order, Verdict, storable
-from sampling.chat import Turn
-from sampling.endpoint import Endpoint
+from ledger.records import Call, Comparison, Order, Verdict, storable
 from sampling.endpoint_screen import withheld
+from sampling.in_flight import Gathering, in_flight
 
 ORDERS: tuple[Order, ...] = ("ab", "ba")
 # Tokens told at each place, so that a verdict's levels can be weighed. Some servers tell no more than five, and there
 # are four ways to begin a verdict. Each more costs 0.2 ms of CPU time a reply, twenty of them 5 ms.
 ALTERNATIVES = 5
+LOOKED_UP = 256  # questions looked up in the ledger at once
+GATHERING = Gathering(most=64, seconds=0.05)  # a transaction for each would cost as much as a judgment
 
-Ask = Callable[[Sequence[Turn]], Awaitable[Reply]]  # a conversation -> what comes back
+
+Recalled = Callable[[Sequence[Question]], Sequence[Call | None]]
 
 
 class Work(NamedTuple):
-    """One call to the judge: a contest, and which answer is shown first."""
+    """One question to the judge: a contest, and which answer is shown first."""
 
     contest: Contest
     order: Order
+
+
+class Prepared(NamedTuple):
+    """One piece of work, and what of it needs no call."""
+
+    work: Work
+    rubric: Rubric
+    outcome: Outcome | None  # it is settled
+    question: Question
+    known: Call | None = None  # it was asked before
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,9 @@ class Outcome:
     rationale: str = ""
     cause: str = ""
     reply: str = ""
+    call: str | None = None  # key of the call that the verdict was read from
     tokens: int = 0
+    cost: float = 0.0
     seconds: float = 0.0
 
 
@@ -60,90 +74,70 @@ def both_orders(contests: Iterable[Contest]) -> Iterator[Work]:
 
 
 async def judge(
-    contests: Iterable[Contest | Work], endpoint: Endpoint, rubric: AnyRubric, config: JudgeConfig, assessor: str
-) -> AsyncGenerator[Comparison, None]:
-    """Compare each contest's answers in both orders, or in the one order of a `Work`; comparisons come as they end.
+    work: Iterable[Work], caller: Caller, rubric: AnyRubric, sample: int = 0
+) -> AsyncGenerator[list[Comparison], None]:
+    """Do the work, at most ``judge.concurrency`` pieces at once; comparisons come in lists, as they end.
 
-    ``contests`` is read as the work goes on, at most ``config.concurrency`` ahead of what was yielded. Whatever
-    befalls one call is a comparison with the verdict ``invalid`` and its cause. Close the iterator (`aclosing`) if it
-    is left early: calls in flight are then cancelled.
+    ``work`` is read a bounded number of pieces ahead. Whatever befalls one piece is a comparison with the verdict
+    ``invalid`` and its cause. Who saves each list (and `Caller.made`) before the next one is asked for has never more
+    than ``judge.concurrency`` judgments unsaved. Close the iterator (`aclosing`) if it is left early: calls in flight
+    are then cancelled.
+
+    Args:
+        work: what to judge.
+        caller: the judge.
+        rubric: by what.
+        sample: which of several replies to the same question, for test and retest.
 
     Raises:
         EndpointError: no further call can succeed; what had been answered by then was yielded before.
+        BudgetError: the budget holds no further call; the same.
     """
-    work = _work(contests)
-    flying: set[asyncio.Task[Comparison]] = set()
-    stopped: EndpointError | None = None
-    try:
-        while True:
-            while stopped is None and len(flying) < config.concurrency and (item := next(work, None)) is not None:
-                flying.add(asyncio.create_task(compare(item, endpoint, rubric, config, assessor)))
-            if not flying:
-                break
-            ended, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                try:
-                    comparison = task.result()
-                except EndpointError as error:
-                    stopped = stopped or error
-                else:
-                    yield comparison
-        if stopped is not None:
-            raise stopped
-    finally:
-        for task in flying:
-            task.cancel()
-        await asyncio.gather(*flying, return_exceptions=True)
+    questions = prepared(work, caller.config, rubric, sample, foreign=caller.endpoint.foreign)
+    todo = with_known(questions, caller.recalled)
+    compare = partial(_compared, caller)
+    async with aclosing(in_flight(todo, compare, caller.config.concurrency, GATHERING)) as made:
+        async for ended in made:
+            yield ended
 
 
-def _work(contests: Iterable[Contest | Work]) -> Iterator[Work]:
-    for item in contests:
-        if isinstance(item, Work):
-            yield item
-        else:
-            yield from both_orders([item])
+def prepared(
+    work: Iterable[Work], config: JudgeConfig, rubric: AnyRubric, sample: int = 0, *, foreign: bool
+) -> Iterator[Prepared]:
+    """Each piece with its question, and its outcome where that needs no judge."""
+    for piece in work:
+        used = rubric.of(piece.contest.prompt.mode)
+        outcome = settled(piece.contest)
+        if outcome is None and foreign and (cause := withheld(piece.contest.texts)):
+            outcome = Outcome(cause=cause)
+        asked = [] if outcome else messages(piece.contest, piece.order, used)
+        form = schema(used.axes)
+        question = Question(config, asked, form, used.version, piece.order, sample, alternatives=ALTERNATIVES)
+        yield Prepared(piece, used, outcome, question)
 
 
-async def compare(work: Work, endpoint: Endpoint, rubric: AnyRubric, config: JudgeConfig, assessor: str) -> Comparison:
-    """One piece of work done, with calls if any are needed and allowed.
+def with_known(todo: Iterator[Prepared], recalled: Recalled) -> Iterator[Prepared]:
+    """The same, with what was asked before."""
+    while chunk := list(islice(todo, LOOKED_UP)):
+        known = iter(recalled([each.question for each in chunk if each.outcome is None]))
+        for each in chunk:
+            yield each if each.outcome else each._replace(known=next(known))
 
-    Raises:
-        EndpointError: no call can succeed.
-    """
-    used = rubric.of(work.contest.prompt.mode)
-    outcome = settled(work.contest)
-    if outcome is None and endpoint.foreign and (cause := withheld(work.contest.texts)):
-        outcome = Outcome(cause=cause)
+
+async def _compared(caller: Caller, todo: Prepared) -> Comparison:
+    """One piece of work done, with calls if any are needed and allowed."""
+    outcome = todo.outcome
     if outcome is None:
-        asking = partial(ask, endpoint, config, schema=schema(used.axes), alternatives=ALTERNATIVES)
-        outcome = await consult(asking, work, used, config.repairs)
-    return _comparison(work, outcome, used, assessor)
-
-
-async def consult(asking: Ask, work: Work, rubric: Rubric, repairs: int) -> Outcome:
-    """Ask until a reply can be used, at most ``repairs`` times more; all that was said is kept, and all is billed.
-
-    Raises:
-        EndpointError: no call can succeed.
-    """
-    asked = messages(work.contest, work.order, rubric)
-    outcome = latest = understood(await asking(asked), work.order, rubric.axes)
-    for _ in range(repairs):
-        if latest.cause not in REPAIRABLE:
-            break
-        again = asking_again(asked, latest.cause, latest.reply, rubric.axes)
-        latest = understood(await asking(again), work.order, rubric.axes)
-        outcome = _after(outcome, latest)
-    return outcome
-
-
-def _after(earlier: Outcome, later: Outcome) -> Outcome:
-    """What came of being asked again, with what was said and spent before."""
-    tokens, seconds = earlier.tokens + later.tokens, earlier.seconds + later.seconds
-    if later.cause == OVERLONG:  # our complaint did not fit in: the failure is still the one before
-        return replace(earlier, tokens=tokens, seconds=seconds)
-    said = put_together(earlier.reply, earlier.cause, later.reply)
-    return replace(later, reply=said, tokens=tokens, seconds=seconds)
+        order, axes = todo.work.order, todo.rubric.axes
+        heard = await consult(
+            caller,
+            todo.question,
+            todo.known,
+            read=lambda reply: ruling(reply, order, axes),
+            complain=lambda cause, reply: asking_again(todo.question.messages, cause, reply, axes),
+        )
+        outcome = _outcome(heard, order)
+    return _comparison(todo.work, outcome, todo.rubric, caller.assessor)
 
 
 def settled(contest: Contest) -> Outcome | None:
@@ -157,21 +151,24 @@ def settled(contest: Contest) -> Outcome | None:
     )
 
 
-def understood(reply: Reply, order: Order, axes: Sequence[str] = ()) -> Outcome:
-    """The verdict in a reply, or why there is none; never a guess, and the raw reply is kept where it says more."""
-    spent = Outcome(cause=reply.cause, reply=reply.text, tokens=reply.tokens, seconds=reply.seconds)
-    if reply.cause:
-        return spent
-    said = ruling(reply.text, order, axes)
+def _outcome(heard: Consulted[Ruling], order: Order) -> Outcome:
+    spent = Outcome(
+        cause=heard.cause,
+        reply=heard.reply,
+        call=heard.last.key,
+        tokens=heard.tokens,
+        cost=heard.cost,
+        seconds=heard.seconds,
+    )
+    said = heard.said
     if said is None:
-        return replace(spent, cause="unparsable")
+        return spent
     return replace(
         spent,
         verdict=said.verdict,
-        strength=strength_of(said, order, reply.levels),
+        strength=strength_of(said, order, heard.last.levels),
         axes=said.axes,
         rationale=storable(said.rationale),
-        reply="" if said.whole else reply.text,
     )
 
 
@@ -193,6 +190,8 @@ def _comparison(work: Work, outcome: Outcome, rubric: Rubric, assessor: str) -> 
         rationale=outcome.rationale,
         cause=outcome.cause,
         reply=outcome.reply,
+        call=outcome.call,
         tokens=outcome.tokens,
+        cost=outcome.cost,
         seconds=outcome.seconds,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,7 @@ import orjson
 from annotate.level_odds import Odds, level_odds
 from ledger.config import JudgeConfig
 from sampling.chat import Turn
-from sampling.endpoint import MALFORMED, Endpoint, NoReply
+from sampling.endpoint import MALFORMED, Admit, Endpoint, NoReply
 from sampling.endpoint_refusal import is_overlong, read_refusal
 
 OVERLONG = "over-long"  # the prompt, and the reply that it leaves room for, are more than the model's window holds
@@ -28,31 +27,15 @@ class Reply:
 
     text: str = ""
     cause: str = ""  # "" if the model spoke to the end
-    tokens_in: int = 0  # as the server counts them
-    tokens_out: int = 0
     levels: Odds | None = None  # how probable each level of the verdict was, where the server tells
-    seconds: float = 0.0  # retries and waits included
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and reply together."""
-        return self.tokens_in + self.tokens_out
 
 
-async def ask(
-    endpoint: Endpoint,
-    config: JudgeConfig,
-    messages: Sequence[Turn],
-    schema: Mapping[str, Any],
-    *,
-    alternatives: int = 0,
-) -> Reply:
-    """One completion that keeps to a JSON schema, where the server can hold the model to one.
+def question_body(
+    config: JudgeConfig, messages: Sequence[Turn], schema: Mapping[str, Any], alternatives: int = 0
+) -> dict[str, Any]:
+    """A request for one completion that keeps to a JSON schema, where the server can hold the model to one.
 
     ``alternatives``: the most likely tokens to be told at each place, for the probabilities of a verdict's levels.
-
-    Raises:
-        EndpointError: no request can succeed: see `Endpoint.complete`.
     """
     form = {"name": "verdict", "strict": True, "schema": dict(schema)}
     body = {
@@ -61,12 +44,19 @@ async def ask(
         "max_tokens": config.max_tokens,
         "response_format": {"type": "json_schema", "json_schema": form},
     }
-    if alternatives:
-        body |= {"logprobs": True, "top_logprobs": alternatives}
-    began = time.perf_counter()
-    got = await endpoint.complete(body, read_completion, OPTIONAL)
+    return body | {"logprobs": True, "top_logprobs": alternatives} if alternatives else body
+
+
+async def ask(endpoint: Endpoint, body: Mapping[str, Any], admit: Admit | None = None) -> Reply:
+    """What the judge says; every attempt passes ``admit``.
+
+    Raises:
+        EndpointError: no request can succeed: see `Endpoint.complete`.
+        BudgetError: not even the first attempt was let pass.
+    """
+    got = await endpoint.complete(body, read_completion, OPTIONAL, admit)
     reply = Reply(got.said, no_reply_cause(got)) if isinstance(got, NoReply) else got
-    return replace(reply, text=endpoint.keepable(reply.text), seconds=time.perf_counter() - began)
+    return replace(reply, text=endpoint.keepable(reply.text))
 
 
 def no_reply_cause(got: NoReply) -> str:
@@ -82,10 +72,9 @@ def read_completion(raw: bytes) -> Reply:
     shown = raw.decode("utf-8", "replace")
     try:
         body = orjson.loads(raw)
-        choices, usage = body["choices"], body.get("usage") or {}
-        tokens = _tokens(usage)
+        choices = body["choices"]
         if not choices:
-            return Reply(shown, "empty", *tokens)
+            return Reply(shown, "empty")
         choice = choices[0]
         message, finish = choice["message"], choice.get("finish_reason")
         text, refusal = message.get("content") or "", message.get("refusal") or ""
@@ -94,17 +83,9 @@ def read_completion(raw: bytes) -> Reply:
     except (ValueError, LookupError, TypeError, AttributeError):
         return Reply(shown, MALFORMED)
     if refusal or finish == FILTERED:
-        return Reply(refusal or text, REFUSED, *tokens)
+        return Reply(refusal or text, REFUSED)
     if finish == "length":
-        return Reply(text, "cut", *tokens)
+        return Reply(text, "cut")
     if not text.strip():
-        return Reply(text, "empty", *tokens)
-    return Reply(text, "", *tokens, levels=level_odds(choice.get("logprobs")))
-
-
-def _tokens(usage: Mapping[str, Any]) -> tuple[int, int]:
-    """Tokens of the prompt and of the reply; what a server counts in total alone is the prompt's."""
-    came_in, went_out, total = (
-        int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
-    )
-    return max(came_in, total - went_out), went_out
+        return Reply(text, "empty")
+    return Reply(text, levels=level_odds(choice.get("logprobs")))

@@ -5,8 +5,6 @@ Candidates are data: `annotate.delimiters` sets them apart from what we say.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +21,7 @@ from annotate.judge_instructions import (
     request_text,
     system_text,
 )
+from annotate.reply_objects import closed_object, is_whole, last_object
 from ledger.records import Order, Prompt, Verdict
 from sampling.chat import LETTERS, Turn
 
@@ -54,8 +53,6 @@ OTHER_SIDE: Mapping[Verdict, Verdict] = MappingProxyType({"a": "b", "b": "a"})
 Scores = Mapping[str, Sequence[int]]  # axis -> [score of one answer, score of the other]
 
 MOST_REPEATED = 4_000  # characters of an unreadable reply that are shown to the judge again
-# After a verdict: a later one that does not parse, or the end of the reasoning in which the verdict was a draft.
-SUPERSEDES = re.compile(r'"verdict"\s*:|</think>')
 
 
 @dataclass(frozen=True)
@@ -83,19 +80,9 @@ def schema(axes: tuple[str, ...] = ()) -> Mapping[str, Any]:
     score = {"type": "integer", "enum": list(range(LEAST_SCORE, BEST_SCORE + 1))}
     properties: dict[str, Any] = {"rationale": {"type": "string"}}
     if axes:
-        properties["scores"] = _object({axis: _object({"a": score, "b": score}) for axis in axes})
+        properties["scores"] = closed_object({axis: closed_object({"a": score, "b": score}) for axis in axes})
     properties["verdict"] = {"type": "string", "enum": list(LEVELS)}
-    return MappingProxyType(_object(properties))
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    """All of these, in this order, and nothing else."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return MappingProxyType(closed_object(properties))
 
 
 def messages(contest: Contest, order: Order, rubric: Rubric) -> list[Turn]:
@@ -117,7 +104,11 @@ def asking_again(asked: Sequence[Turn], cause: str, reply: str, axes: Sequence[s
     A reply that could not be read is shown to the judge again (its end, if it is long). An empty one is not, since many
     chat templates refuse an empty turn; nor is one that was cut, since it would take up the room that it lacked.
     """
-    wrong = complaint(cause, axes)
+    return with_complaint(asked, cause, reply, complaint(cause, axes))
+
+
+def with_complaint(asked: Sequence[Turn], cause: str, reply: str, wrong: str) -> list[Turn]:
+    """The same, in the words of ``wrong``."""
     if cause == "unparsable":
         return [
             *asked,
@@ -129,19 +120,18 @@ def asking_again(asked: Sequence[Turn], cause: str, reply: str, axes: Sequence[s
 
 
 def _material(contest: Contest, order: Order) -> Iterator[Block]:
-    prompt = contest.prompt
-    yield Block("SETTING", SETTINGS[prompt.mode])
-    for message in prompt.messages[:-1]:
-        yield Block(f"EARLIER TURN ({message.role})", message.content)
-    yield Block("QUESTION", prompt.question)
-    yield from _known(prompt)
+    yield from asked_material(contest.prompt)
     first, second = (contest.a, contest.b) if order == "ab" else (contest.b, contest.a)
     yield Block("ANSWER A", first.text)
     yield Block("ANSWER B", second.text)
 
 
-def _known(prompt: Prompt) -> Iterator[Block]:
-    """What came with the question, and what is known about its answer."""
+def asked_material(prompt: Prompt) -> Iterator[Block]:
+    """What a judge is shown before an answer: the conversation, what came with it, and what is known to be right."""
+    yield Block("SETTING", SETTINGS[prompt.mode])
+    for message in prompt.messages[:-1]:
+        yield Block(f"EARLIER TURN ({message.role})", message.content)
+    yield Block("QUESTION", prompt.question)
     for number, passage in enumerate(prompt.context, start=1):
         yield Block(f"RETRIEVED PASSAGE {number}", passage)
     if prompt.options:
@@ -161,7 +151,7 @@ def ruling(reply: str, order: Order, axes: Sequence[str] = ()) -> Ruling | None:
     counts, and if that one is no valid verdict there is none. Scores are no condition: an axis without two whole
     numbers from 1 to 5 has none, and the reply then is not ``whole``, so that it is kept as it was.
     """
-    found = _last_verdict(reply)
+    found = last_object(reply, "verdict")
     if found is None:
         return None
     level, rationale = found.get("verdict"), found.get("rationale")
@@ -169,7 +159,7 @@ def ruling(reply: str, order: Order, axes: Sequence[str] = ()) -> Ruling | None:
         return None
     verdict, strength = MEANING[level]
     scores = _scores(found.get("scores"), axes)
-    whole = _is_whole(reply, found, scores)
+    whole = is_whole(reply, found, _kept(found, scores))
     if order == "ba":
         verdict, strength = OTHER_SIDE.get(verdict, verdict), 1 - strength
         scores = {axis: score[::-1] for axis, score in scores.items()}
@@ -187,54 +177,9 @@ def _is_score(value: object) -> bool:
     return type(value) is int and LEAST_SCORE <= value <= BEST_SCORE
 
 
-def _last_verdict(said: str) -> dict[str, Any] | None:
-    """The last object with a verdict, unless it stands inside something else or something else may replace it."""
-    found: dict[str, Any] | None = None
-    loose = ""  # the text around the objects; what stands within them is never taken for more than words
-    for before, value in _objects(said):
-        loose += before
-        if value is not None and "verdict" in value:
-            found = None if _is_inside(loose) else value
-            rest = len(loose)
-    return None if found is None or SUPERSEDES.search(loose, rest) else found
-
-
-def _is_inside(before: str) -> bool:
-    """Does what follows ``before`` stand inside unended reasoning or a broken object?"""
-    spoken = before.rpartition("</think>")[2]
-    return "<think>" in spoken or spoken.count("{") > spoken.count("}")
-
-
-def _objects(said: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """The outermost JSON objects in a text, each with the text before it; at the end the rest, with None."""
-    decoder = json.JSONDecoder(object_pairs_hook=_unambiguous)
-    read, at = 0, said.find("{")
-    while at >= 0:
-        try:
-            value, stop = decoder.raw_decode(said, at)
-            yield said[read:at], value
-            read = stop
-        except ValueError:
-            stop = at + 1
-        except RecursionError:  # no judge nests like this, and each brace would be tried anew
-            break
-        at = said.find("{", stop)
-    yield said[read:], None
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key twice")
-    return value
-
-
-def _is_whole(reply: str, found: Mapping[str, Any], scores: Scores) -> bool:
-    """Is the reply this object alone, and does the object hold nothing but the fields that are kept?"""
+def _kept(found: Mapping[str, Any], scores: Scores) -> Mapping[str, Any]:
+    """What of a verdict's object goes into a ruling."""
     kept: dict[str, Any] = {"rationale": found["rationale"], "verdict": found["verdict"]}
     if "scores" in found:
         kept["scores"] = {axis: {"a": first, "b": second} for axis, (first, second) in scores.items()}
-    try:
-        return found == kept and bool(json.loads(reply) == found)
-    except (ValueError, RecursionError):
-        return False
+    return kept

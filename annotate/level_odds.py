@@ -22,7 +22,7 @@ from typing import Any
 from annotate.judge_protocol import LEVELS, MEANING, Level, Ruling
 from ledger.records import Order
 
-Odds = Mapping[Level, float]  # adds up to 1; levels in terms of the order shown
+Odds = Mapping[str, float]  # level -> probability; adds up to 1; levels in terms of the order shown
 
 VALUE = re.compile(rf'"verdict"\s*:\s*"(?P<level>{"|".join(LEVELS)})"')
 
@@ -35,7 +35,7 @@ def strength_of(said: Ruling, order: Order, odds: Odds | None) -> float:
     """
     if not odds or not odds.get(said.level):
         return said.strength
-    shown_first = sum(probability * MEANING[level][1] for level, probability in odds.items())
+    shown_first = sum(odds.get(level, 0.0) * strength for level, (_, strength) in MEANING.items())
     return round(shown_first if order == "ab" else 1 - shown_first, 6)
 
 
@@ -75,7 +75,7 @@ def _odds_of_last(tokens: Sequence[Mapping[str, Any]]) -> Odds | None:
 
 def _walked(steps: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Odds | None:
     """Each step: what of the value stood before its token, what of the token stands before the value, and the token."""
-    odds = dict.fromkeys(LEVELS, 0.0)
+    odds: dict[str, float] = dict.fromkeys(LEVELS, 0.0)
     path, still_open = 1.0, LEVELS
     for before, lead, token in steps:
         probable = _probabilities(token)

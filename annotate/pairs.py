@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from annotate.settle import settle
 from ledger.config import PairsConfig
 from ledger.queries import ComparisonRow
 from ledger.records import Pair
@@ -103,26 +104,15 @@ def _gathered(a: str, b: str, said: Sequence[ComparisonRow], flagged: Mapping[st
 
 
 def _strength(valid: Sequence[ComparisonRow]) -> float:
-    """Mean P(a is better), each assessor heard once; one who prefers both is undecided (a flip between orders)."""
+    """Mean P(a is better), each assessor heard once (`settle`)."""
     if not valid:
         return 0.5
     if len(valid) == 1:  # the most frequent case
-        return _probability(valid[0])
+        return settle(valid).strength
     by_assessor: dict[str, list[ComparisonRow]] = defaultdict(list)
     for row in valid:
         by_assessor[row.assessor].append(row)
-    return sum(map(_opinion, by_assessor.values())) / len(by_assessor)
-
-
-def _opinion(rows: Sequence[ComparisonRow]) -> float:
-    if {"a", "b"} <= {row.verdict for row in rows}:
-        return 0.5
-    return sum(map(_probability, rows)) / len(rows)
-
-
-def _probability(row: ComparisonRow) -> float:
-    """P(a is better); a judge's tie may lean to one side by its token probabilities, and is a tie all the same."""
-    return row.strength if row.verdict in ("a", "b") else 0.5
+    return sum(settle(said).strength for said in by_assessor.values()) / len(by_assessor)
 
 
 def _flagged(rows: Sequence[ComparisonRow]) -> Mapping[str, Set[str]]:

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import orjson
 
+from annotate.settle import UNDECIDED, Opinion, settle
 from ledger.config import JudgeConfig, ModelConfig, PanelMember
 from ledger.records import Verdict
 
-UNDECIDED = 0.5
 MODEL_FILES = ("config.json", "adapter_config.json")
 NAMING_KEYS = ("_name_or_path", "base_model_name_or_path", "model_type")
 # Families by what their members are called. Short names stand alone: "dolphin" is no "phi", and "ollama" is a server.
@@ -44,20 +44,12 @@ FAMILIES: Mapping[str, re.Pattern[str]] = MappingProxyType(
 )
 
 
-class Opinion(Protocol):
+class Heard(Opinion, Protocol):
     """What a panel's verdict is made of: a `Comparison`, or a `ComparisonRow`."""
 
     @property
     def assessor(self) -> str:
         """Who."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """What was said."""
-
-    @property
-    def strength(self) -> float:
-        """P(a is better)."""
 
 
 @dataclass(frozen=True)
@@ -78,31 +70,23 @@ def judges(config: JudgeConfig) -> tuple[JudgeConfig, ...]:
     return (alone, *members) if config.model else tuple(members)
 
 
-def panel_verdict(opinions: Iterable[Opinion]) -> PanelVerdict:
+def panel_verdict(opinions: Iterable[Heard]) -> PanelVerdict:
     """What most judges of one contest say; a tie where no verdict has more than half of them.
 
     Each judge is heard once, whatever the number of its comparisons: one that says different things in the two orders
-    says "tie", and one that says nothing valid is left out. The strength is the mean over the judges.
+    says "tie" (`settle`), and one that says nothing valid is left out. The strength is the mean over the judges.
     """
-    by_judge: dict[str, list[Opinion]] = defaultdict(list)
+    by_judge: dict[str, list[Heard]] = defaultdict(list)
     for opinion in opinions:
-        if opinion.verdict != "invalid":
-            by_judge[opinion.assessor].append(opinion)
-    if not by_judge:
+        by_judge[opinion.assessor].append(opinion)
+    settled = [said for heard in by_judge.values() if (said := settle(heard)).verdict != "invalid"]
+    if not settled:
         return PanelVerdict("invalid", UNDECIDED, 0.0, 0)
-    settled = [_settled(said) for said in by_judge.values()]
-    votes = Counter(verdict for verdict, _ in settled)
+    votes = Counter(said.verdict for said in settled)
     leading, most = votes.most_common(1)[0]
     verdict: Verdict = leading if 2 * most > len(settled) else "tie"
-    strength = _on_side(verdict, fmean(strength for _, strength in settled))
+    strength = _on_side(verdict, fmean(said.strength for said in settled))
     return PanelVerdict(verdict, strength, votes[verdict] / len(settled), len(settled))
-
-
-def _settled(said: list[Opinion]) -> tuple[Verdict, float]:
-    verdicts = {opinion.verdict for opinion in said}
-    if {"a", "b"} <= verdicts:  # a flip
-        return "tie", UNDECIDED
-    return (verdicts.pop() if len(verdicts) == 1 else "tie"), fmean(opinion.strength for opinion in said)
 
 
 def _on_side(verdict: Verdict, strength: float) -> float:

@@ -10,7 +10,8 @@ import numpy as np
 
 from annotate.agreement import Statistic
 from annotate.bootstrap import CONFIDENCE, RESAMPLES, SEED, Estimate, FloatArray, IntArray, Sums, estimated, numbered
-from annotate.passport_contests import JudgedContest, Preference, preference
+from annotate.passport_contests import JudgedContest
+from annotate.settle import Preference, preference
 
 VALUE: Mapping[Preference | None, float] = MappingProxyType({"a": 1.0, "tie": 0.0, "b": -1.0, None: np.nan})
 

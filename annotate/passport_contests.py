@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from annotate.settle import Preference, preference, settle
 from ledger.records import Comparison, Mode, Order, Verdict
 
-Preference = Literal["a", "b", "tie"]
 Side = Literal["a", "b"]
 Said = Mapping[Order, list[Comparison]]
-
-UNDECIDED = 0.5
-PREFERENCES: Mapping[Verdict, Preference] = MappingProxyType({"a": "a", "b": "b", "tie": "tie", "both_bad": "tie"})
 
 
 class Setting(NamedTuple):
@@ -68,11 +65,6 @@ class JudgedContest:
         return None not in said and said[0] != said[1]
 
 
-def preference(verdict: Verdict | None) -> Preference | None:
-    """Which answer a verdict prefers; None where it is invalid, or there is none."""
-    return None if verdict is None else PREFERENCES.get(verdict)
-
-
 def agreed(verdicts: Iterable[Verdict]) -> Preference | None:
     """What all valid verdicts of one assessor prefer, a tie where they differ; None where none is valid."""
     said = {stated for verdict in verdicts if (stated := preference(verdict))}
@@ -99,8 +91,8 @@ def contests_of(
 ) -> list[JudgedContest]:
     """Each contest of one judge's ``comparisons``, in the order of their first mention.
 
-    Of several comparisons of one contest in one order, by the same rubric, the first is the verdict and the others are
-    retests.
+    Of several comparisons of one contest in one order, by the same rubric, the first valid one is the verdict and the
+    others are retests.
 
     Args:
         comparisons: one judge's
@@ -149,6 +141,9 @@ def _by_contest(comparisons: Iterable[Comparison]) -> Mapping[ContestKey, Said]:
         said.setdefault(ContestKey(each.a, each.b, each.rubric), {}).setdefault(each.order, []).append(each)
     if len(judges) > 1:
         raise ValueError(f"a passport is of one judge, not of {', '.join(sorted(judges))}")
+    for orders in said.values():
+        for in_order in orders.values():
+            in_order.sort(key=lambda each: each.verdict == "invalid")  # a later answer takes a failure's place
     return said
 
 
@@ -161,13 +156,8 @@ def _retests(orders: Said, order: Order) -> tuple[Verdict, ...]:
 
 
 def _strength(first: Sequence[Comparison]) -> float | None:
-    """The mean over the orders; 0.5, the least there is, where they differ."""
-    valid = [each for each in first if each.verdict != "invalid"]
-    if not valid:
-        return None
-    if len({preference(each.verdict) for each in valid}) > 1:
-        return UNDECIDED
-    return sum(each.strength for each in valid) / len(valid)
+    settled = settle(first)
+    return None if settled.verdict == "invalid" else settled.strength
 
 
 def _own_side(comparison: Comparison, own: Collection[str]) -> Side | None:

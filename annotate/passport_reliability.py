@@ -10,7 +10,8 @@ import numpy as np
 from annotate.agreement import CohenKappa, KrippendorffAlpha, RawAgreement
 from annotate.bootstrap import BoolArray, Estimate, FloatArray, IntArray, Sums, ratio, ratio_of_sums
 from annotate.passport_columns import VALUE, Columns, Resampling
-from annotate.passport_contests import JudgedContest, preference
+from annotate.passport_contests import JudgedContest
+from annotate.settle import preference
 
 BINS = 5  # of the judge's confidence, from 0.5 to 1
 

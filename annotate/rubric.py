@@ -11,15 +11,22 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from unicodedata import normalize
 
+from annotate.judging_files import (
+    BY_MODE,
+    VERSION_DIGITS,
+    ByMode,
+    bundled_names,
+    find,
+    identifier,
+    load_by_mode,
+    read_text,
+)
 from annotate.protocol_version import protocol_version
 from ledger.errors import ConfigError
 from ledger.records import Mode, digest
 
 BUNDLED = Path(__file__).parent / "rubrics"
-VERSION_DIGITS = 8
-BY_MODE = "auto"  # in place of a rubric's name: that of the question's mode
 AXIS = re.compile(r"^ {0,3}\d+[.)][ \t]+\*\*([^*\n]+?)(?:[.:]\*\*|\*\*[.:])", re.MULTILINE)
 
 
@@ -49,21 +56,8 @@ class Rubric:
         return self
 
 
-@dataclass(frozen=True)
-class RubricByMode:
+class RubricByMode(ByMode[Rubric]):
     """A rubric for each mode of question."""
-
-    clinical: Rubric
-    exam: Rubric
-
-    def of(self, mode: Mode) -> Rubric:
-        """That for questions of a mode."""
-        return self.clinical if mode == "clinical" else self.exam
-
-    @property
-    def version(self) -> str:
-        """Both versions, for people; a comparison records the one that was used."""
-        return f"{self.clinical.version}, {self.exam.version}"
 
 
 AnyRubric = Rubric | RubricByMode
@@ -71,37 +65,22 @@ AnyRubric = Rubric | RubricByMode
 
 def bundled_rubrics() -> tuple[str, ...]:
     """The names of the rubrics that come with Wardround."""
-    return tuple(sorted(path.stem for path in BUNDLED.glob("*.md")))
+    return bundled_names(BUNDLED)
 
 
 def load_rubric(name: str, workspace: Path) -> AnyRubric:
     """What ``judge.rubric`` names: a bundled rubric, those of the modes ("auto"), or a file in the workspace.
 
-    Line ends and outer white space are no part of a rubric, so a checkout on another system has the same version.
-
     Raises:
         ConfigError: there is no such rubric, or the file is empty, not UTF-8 text, or names an axis twice.
     """
     if name == BY_MODE:
-        return RubricByMode(*(_read(BUNDLED / f"{mode}.md") for mode in ("clinical", "exam")))
-    if name in bundled_rubrics():
-        return _read(BUNDLED / f"{name}.md")
-    path = workspace / name
-    if not name or not path.is_file():
-        known = ", ".join([BY_MODE, *bundled_rubrics()])
-        raise ConfigError(
-            f"no such rubric: {name!r}",
-            where="judge.rubric",
-            advice=f"use one of {known}, or the path of a Markdown file in the workspace",
-        )
-    return _read(path)
+        return RubricByMode(*load_by_mode(BUNDLED, _read))
+    return _read(find(name, BUNDLED, workspace, what="rubric", key="judge.rubric"))
 
 
 def _read(path: Path) -> Rubric:
-    try:
-        text = path.read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=path, advice="make it a readable UTF-8 file") from error
+    text = read_text(path)
     if not text:
         raise ConfigError("the rubric is empty", where=path, advice="write down what makes one answer the better one")
     twice = [axis for axis, count in Counter(_axes(text)).items() if count > 1]
@@ -111,5 +90,4 @@ def _read(path: Path) -> Rubric:
 
 
 def _axes(text: str) -> list[str]:
-    names = (re.sub(r"[\W_]+", "_", normalize("NFKC", name).casefold()) for name in AXIS.findall(text))
-    return [axis for name in names if (axis := name.strip("_"))]
+    return [axis for name in AXIS.findall(text) if (axis := identifier(name))]

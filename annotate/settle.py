@@ -1,55 +1,60 @@
-"""What one assessor's two verdicts on a contest, one in each order, amount to."""
+"""What one assessor's verdicts on a contest, one in each order, amount to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
-from ledger.records import Comparison, Verdict
+from ledger.records import Verdict
+
+Preference = Literal["a", "b", "tie"]
 
 UNDECIDED = 0.5  # the least strength there is
-PREFERS: Mapping[Verdict, Verdict] = MappingProxyType({"a": "a", "b": "b", "tie": "tie", "both_bad": "tie"})
+PREFERENCES: Mapping[Verdict, Preference] = MappingProxyType({"a": "a", "b": "b", "tie": "tie", "both_bad": "tie"})
 
 
-@dataclass(frozen=True)
-class Settled:
-    """Both orders taken together, in canonical terms."""
+class Opinion(Protocol):
+    """A `Comparison`, or as much of it as is needed."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was said."""
+
+    @property
+    def strength(self) -> float:
+        """P(a is better)."""
+
+
+class Settled(NamedTuple):
+    """All orders taken together, in canonical terms."""
 
     verdict: Verdict
-    strength: float  # P(a is better)
-    flipped: bool = False  # did the order change the preference? A surgeon should look
+    strength: float  # P(a is better); 0.5 for a tie
+    flipped: bool = False  # did the preference change with the order? A surgeon should look
 
 
-def settle(ab: Comparison | None, ba: Comparison | None) -> Settled:
-    """One verdict for two orders (Zheng et al., 2023: a win only if it is one in both).
+def preference(verdict: Verdict | None) -> Preference | None:
+    """Which answer a verdict prefers; None where it is invalid, or there is none."""
+    return None if verdict is None else PREFERENCES.get(verdict)
 
-    - The same preference in both: that one, with the mean strength.
-    - Different preferences, the one for "a" or "b" and the other for a tie among them: flipped. That is a tie of
+
+def settle(said: Sequence[Opinion]) -> Settled:
+    """One verdict for the verdicts of one assessor (Zheng et al., 2023: a win only if it is one in both orders).
+
+    - The same preference in all: that one, with the mean strength; a tie has 0.5, whichever side it leans to.
+    - Different preferences, the one for an answer and the other for a tie among them: flipped. That is a tie of
       strength 0.5, however strongly either side was taken: the order was stronger.
-    - One order invalid, or never asked: the other one's verdict and strength.
-    - Neither valid: invalid.
+    - Invalid ones are left out; where no valid one is left, it is invalid.
 
-    "Both bad" prefers neither, as a tie does; both orders have to say it for it to be the verdict.
-
-    Raises:
-        ValueError: these are not two orders of one contest, judged by one assessor and rubric.
+    "Both bad" prefers neither, as a tie does; all have to say it for it to be the verdict.
     """
-    _check(ab, ba)
-    valid = [said for said in (ab, ba) if said is not None and said.verdict != "invalid"]
+    valid = [each for each in said if each.verdict != "invalid"]
     if not valid:
         return Settled("invalid", UNDECIDED)
-    if len({PREFERS[said.verdict] for said in valid}) > 1:
+    if len({PREFERENCES[each.verdict] for each in valid}) > 1:
         return Settled("tie", UNDECIDED, flipped=True)
-    first, last = valid[0].verdict, valid[-1].verdict
-    strength = round(sum(said.strength for said in valid) / len(valid), 6)
-    return Settled(first if first == last else "tie", strength)
-
-
-def _check(ab: Comparison | None, ba: Comparison | None) -> None:
-    if (ab is not None and ab.order != "ab") or (ba is not None and ba.order != "ba"):
-        raise ValueError("the orders are mixed up")
-    if ab is None or ba is None:
-        return
-    if (ab.a, ab.b, ab.assessor, ab.rubric) != (ba.a, ba.b, ba.assessor, ba.rubric):
-        raise ValueError("two orders of one contest, by one assessor and one rubric, are settled")
+    verdict = valid[0].verdict
+    if verdict in ("a", "b"):
+        return Settled(verdict, round(sum(each.strength for each in valid) / len(valid), 6))
+    return Settled(verdict if len({each.verdict for each in valid}) == 1 else "tie", UNDECIDED)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from align.winrate import PromptScore, WinRate, scores_by_prompt, win_rate
+from annotate.assessors import PANEL
 from annotate.mcq import ASSESSOR as KEY_ASSESSOR
+from annotate.win_table import win_table
 from ledger.config import EvaluateConfig
-from ledger.queries import contest_table
 from ledger.records import Decision, ModelVersion, Round
 from ledger.store import Ledger
 from ledger.tables import candidates, comparisons, decisions, models, prompts
@@ -91,22 +92,26 @@ def contests(ledger: Ledger) -> DataFrame:
     return frame(sorted(met | {(b, a, assessor) for a, b, assessor in met}), CONTESTS)
 
 
-def assessors(met: DataFrame, configured: str) -> list[str]:
+def assessors(met: DataFrame, configured: str, judges: Sequence[str] = ()) -> list[str]:
     """Whose win rates can be shown, the configured assessor first. The answer key counts along with each."""
     found = sorted(set(met["assessor"]))
     judging = [name for name in found if name != KEY_ASSESSOR] or found
-    return sorted(judging, key=lambda name: name != configured)
+    panel = [PANEL] if configured == PANEL and not set(judges).isdisjoint(found) else []
+    return sorted([*panel, *judging], key=lambda name: name != configured)
 
 
-def win_rates(ledger: Ledger, config: EvaluateConfig, assessor: str) -> DataFrame:
-    """Each model against its SFT model and its parent: overall, by mode, kind and topic (`WIN_RATES`)."""
+def win_rates(ledger: Ledger, config: EvaluateConfig, assessor: str, judges: Sequence[str] = ()) -> DataFrame:
+    """Each model against its SFT model and its parent: overall, by mode, kind and topic (`WIN_RATES`).
+
+    ``judges``: those of the panel, where that is the assessor.
+    """
     known = model_table(ledger)
     labels = dict(zip(known["id"], known["label"], strict=True))
     groups = _groups(ledger)
-    counting = sorted({assessor, KEY_ASSESSOR})
+    counting = [*(judges if assessor == PANEL else [assessor]), KEY_ASSESSOR]
     rows = []
     for model, opponent in _compared(known, contests(ledger), counting):
-        tallies = [t for t in contest_table(ledger, model, opponent, counting) if t.prompt in groups["mode"]]
+        tallies = [t for t in win_table(ledger, model, opponent, assessor, judges) if t.prompt in groups["mode"]]
         named = " and ".join(sorted({t.assessor for t in tallies}, key=lambda name: name != assessor))
         for by, value, rate in _rates(scores_by_prompt(tallies), groups, config):
             rows.append((model, labels[model], opponent, labels[opponent], named, by, value, *_figures(rate)))

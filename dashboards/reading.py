@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st  # noqa: TID253 - streamlit itself runs what imports this
 
-from annotate.comparing import assessor_for
+from annotate.assessors import judge_names, leading_assessor
 from dashboards import frames, questions
 from dashboards.launch import WORKSPACE_VARIABLE
 from ledger.records import Prompt
@@ -57,7 +57,8 @@ def overview(folder: str, now: State) -> Overview:
     """How many questions there are; the models; who was compared with whom; and by whom."""
     with opened(folder) as workspace:
         met = frames.contests(workspace.ledger)
-        named = frames.assessors(met, assessor_for(workspace).name)
+        judging = workspace.config.judge
+        named = frames.assessors(met, leading_assessor(judging), judge_names(judging))
         return Overview(workspace.ledger.count(Prompt), frames.model_table(workspace.ledger), met, named)
 
 
@@ -65,7 +66,8 @@ def overview(folder: str, now: State) -> Overview:
 def win_rates(folder: str, now: State, assessor: str) -> DataFrame:
     """`frames.win_rates`."""
     with opened(folder) as workspace:
-        return frames.win_rates(workspace.ledger, workspace.config.evaluate, assessor)
+        judges = judge_names(workspace.config.judge)
+        return frames.win_rates(workspace.ledger, workspace.config.evaluate, assessor, judges)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner="Reading questions")

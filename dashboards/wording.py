@@ -27,6 +27,7 @@ ASSESSORS = {
     "metric:reference": "computed from the reference answer and a rubric; neither an LLM nor a surgeon",
     "metric:key": "the answer key of multiple-choice questions",
     "metric:": "a computed metric; neither an LLM nor a surgeon",
+    "panel": "what most of the configured LLM judges say",
     "judge:": "an LLM judge",
     "surgeon:": "a surgeon",
     "simulated:": "a simulated assessor; neither an LLM nor a surgeon",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ledger.errors import InputError
 
 if TYPE_CHECKING:
     from ledger.queries import Done
@@ -14,6 +17,19 @@ if TYPE_CHECKING:
 # Options that commands of every room take.
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+
+SOME_LEFT = 3  # exit code: the command did what it could, and can be run again for the rest
+
+
+def one_at_most(given: Mapping[str, object]) -> None:
+    """Of some options, by name, no two may be set.
+
+    Raises:
+        InputError: two are.
+    """
+    named = [name for name, value in given.items() if value]
+    if len(named) > 1:
+        raise InputError(f"{' and '.join(named)} exclude one another", advice="give one of them")
 
 
 def init(

@@ -171,6 +171,31 @@ class Call(Record):
 
 
 @dataclass(frozen=True)
+class Rating(Record):
+    """One assessor's points for one candidate answer, by criteria that it meets or does not.
+
+    After HealthBench (Arora et al., 2025). ``model`` repeats what the candidate says.
+    A failure has no score and its ``cause``; it is never 0.
+    """
+
+    prompt: str
+    candidate: str
+    model: str
+    assessor: str
+    score: float | None = None  # share of the points that can be had, in [0, 1]; None: invalid
+    met: Mapping[str, Any] = field(default_factory=_nothing)  # criterion -> is it met?
+    rubric: str = ""  # the criteria's name and version
+    rationale: str = ""
+    cause: str = ""  # why it is invalid
+    reply: str = ""  # what the assessor said, word for word, where that is not all in the fields above
+    call: str | None = None  # key of the `Call` that it was read from
+    count: int = field(default=1, metadata=DESCRIPTIVE)  # how many samples have this text
+    tokens: int = field(default=0, metadata=DESCRIPTIVE)
+    cost: float = field(default=0.0, metadata=DESCRIPTIVE)  # in the currency of the judge's price list
+    seconds: float = field(default=0.0, metadata=DESCRIPTIVE)
+
+
+@dataclass(frozen=True)
 class Comparison(Record):
     """One assessor's verdict on two candidate answers to one prompt, in canonical order ``a < b``.
 

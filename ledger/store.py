@@ -10,6 +10,7 @@ import gc
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -243,13 +244,21 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any
     """Insert what is not there yet; return how many rows that was."""
     if not rows:
         return 0
-    dialect = connection.dialect
-    insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
     # Straight to the driver: every value is of a type it knows, and the per-row work of Core is half the time.
-    compiled = insert.on_conflict_do_nothing().compile(dialect=dialect, column_keys=list(rows[0]))
-    names = compiled.positiontup
+    statement, names = _insertion(table, connection.dialect, tuple(rows[0]))
     given: Any = list(map(itemgetter(*names), rows)) if names else rows
-    return int(connection.exec_driver_sql(compiled.string, given).rowcount)
+    return int(connection.exec_driver_sql(statement, given).rowcount)
+
+
+@lru_cache(maxsize=64)
+def _insertion(table: sa.Table, dialect: sa.Dialect, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The statement, and the columns in the order of its parameters where these have no names.
+
+    Remembered, since compiling it takes longer than inserting a few rows.
+    """
+    insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
+    compiled = insert.on_conflict_do_nothing().compile(dialect=dialect, column_keys=list(columns))
+    return compiled.string, tuple(compiled.positiontup or ())
 
 
 def _now() -> int:

@@ -34,6 +34,7 @@ from ledger.records import (
     ModelVersion,
     Pair,
     Prompt,
+    Rating,
     Record,
     Round,
 )
@@ -48,6 +49,7 @@ NAMES: dict[type[Record], str] = {
     Prompt: "prompts",
     Candidate: "candidates",
     Call: "calls",
+    Rating: "ratings",
     Comparison: "comparisons",
     Pair: "pairs",
     ModelVersion: "models",
@@ -58,6 +60,8 @@ NAMES: dict[type[Record], str] = {
 
 FOREIGN_KEYS: dict[tuple[str, str], str] = {
     ("candidates", "prompt"): "prompts.id",
+    ("ratings", "prompt"): "prompts.id",
+    ("ratings", "candidate"): "candidates.id",
     ("comparisons", "prompt"): "prompts.id",
     ("comparisons", "a"): "candidates.id",
     ("comparisons", "b"): "candidates.id",
@@ -103,6 +107,7 @@ training_pairs = Table(
 prompts = TABLES[Prompt]
 candidates = TABLES[Candidate]
 calls = TABLES[Call]
+ratings = TABLES[Rating]
 comparisons = TABLES[Comparison]
 pairs = TABLES[Pair]
 models = TABLES[ModelVersion]
@@ -113,6 +118,7 @@ log = TABLES[LogEntry]
 Index("ix_prompts_split", prompts.c.split)
 Index("ix_candidates_prompt", candidates.c.prompt, candidates.c.model)
 Index("ix_calls_key", calls.c.key)
+Index("ix_ratings_prompt", ratings.c.prompt, ratings.c.assessor)
 # Holds all that a win rate reads, so that it is counted from the index alone. The prompt comes first because stages
 # append prompt by prompt: led by the models, the same index cost half as much again to write (benchmarks/ledger.py).
 Index(

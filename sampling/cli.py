@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ledger.cli import AsJson, Folder
-
-SOME_FAILED = 3  # exit code: the command did what it could, and can be run again for the rest
+from ledger.cli import SOME_LEFT, AsJson, Folder
 
 
 def import_prompts(
@@ -53,7 +51,7 @@ def sample(
     for report in reports:
         result(report.text(), report.facts(), as_json=as_json)
     if any(report.failed for report in reports):
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(SOME_LEFT)
 
 
 def doctor(

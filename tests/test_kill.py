@@ -71,10 +71,10 @@ def _sample(workspace: Workspace) -> None:
 
 
 def _judge(workspace: Workspace) -> None:
-    from annotate.comparing import compare_within
+    from annotate.comparing import compare
     from sampling.policies import sft_model
 
-    compare_within(workspace, sft_model(workspace))
+    compare(workspace, sft_model(workspace))
 
 
 def _pairs(workspace: Workspace) -> None:

@@ -6,8 +6,8 @@ One event loop, stepped while the answers are asked for, holds as many requests 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,9 @@ from sampling.endpoint_refusal import BAD_REQUEST, is_overlong, read_refusal
 from sampling.endpoint_screen import withheld
 from sampling.engines.choices import read_choices
 from sampling.engines.protocol import Answer, Request, Sample, unanswered
+from sampling.in_flight import Crew, Gathering
 
-GATHERED = 64  # answers that are handed on at once ...
-GATHERING_SECONDS = 1.0  # ... or as many as there are after this long
+GATHERING = Gathering(most=64, seconds=1.0)  # answers that are handed on at once
 # Without these an answer is still drawn as the configuration says, though not told as well, or not repeatably.
 OPTIONAL = ("logprobs", "seed", "max_tokens", "top_k", "min_p", "repetition_penalty")
 # Where a request is silent, `vllm serve` takes what came with the model: answers would not be as their record says.
@@ -44,9 +44,8 @@ class OpenAIEngine:
         Raises:
             EndpointError: no further request can succeed; what had been answered by then was yielded before.
         """
-        crew = _Crew(unanswered(requests), self.answer)
-        workers = [self._runner.get_loop().create_task(crew.work()) for _ in range(self.config.server.concurrency)]
-        crew.working = len(workers)
+        crew = Crew(unanswered(requests), self.answer, GATHERING)
+        crew.start(self.config.server.concurrency, self._runner.get_loop())
         try:
             while crew.has_more:
                 if ended := self._runner.run(crew.some()):
@@ -54,9 +53,7 @@ class OpenAIEngine:
             if crew.error is not None:
                 raise crew.error
         finally:
-            for worker in workers:
-                worker.cancel()
-            self._runner.run(_end_of(workers))
+            self._runner.run(crew.stop())
 
     async def answer(self, request: Request) -> Answer:
         """One request answered; passages are cut from the end of its context where that is configured and needed.
@@ -140,48 +137,3 @@ def open_openai(config: Config, version: ModelVersion) -> Iterator[OpenAIEngine]
             yield OpenAIEngine(endpoint, config, runner)
         finally:
             runner.run(opened.aclose())
-
-
-class _Crew:
-    """Workers that answer requests from one source, until it ends or one of them meets what no other would survive."""
-
-    def __init__(self, todo: Iterator[Request], answer: Callable[[Request], Awaitable[Answer]]) -> None:
-        self.todo, self.answer = todo, answer
-        self.working = 0
-        self.error: Exception | None = None
-        self._ended: list[Answer] = []
-        self._enough = asyncio.Event()
-
-    async def work(self) -> None:
-        """What each worker does."""
-        try:
-            while self.error is None and (request := next(self.todo, None)) is not None:
-                answer = await self.answer(request)
-                self._ended.append(answer)  # not in one line: the list may be another one by then
-                if len(self._ended) >= GATHERED:
-                    self._enough.set()
-        except Exception as error:  # raised once what the others had in flight is answered
-            self.error = self.error or error
-        finally:
-            self.working -= 1
-            if not self.working:
-                self._enough.set()
-
-    @property
-    def has_more(self) -> bool:
-        """Are there answers to come, or to hand on?"""
-        return bool(self.working or self._ended)
-
-    async def some(self) -> list[Answer]:
-        """The answers that have ended since, when there are enough of them or some time has passed."""
-        if self.working:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GATHERING_SECONDS):
-                    await self._enough.wait()
-        self._enough.clear()
-        ended, self._ended = self._ended, []
-        return ended
-
-
-async def _end_of(tasks: Sequence[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,9 +12,10 @@ import typer
 from typer.testing import CliRunner
 
 from annotate import cli
+from annotate.attacking import attack_judges
 from annotate.attacks import attacks
-from annotate.comparing import compare_models, compare_within
-from annotate.examining import attack_judge, judge_passport
+from annotate.comparing import compare
+from annotate.examining import judge_passports
 from ledger.config import CONFIG_NAME, parse_config
 from ledger.errors import StageError
 from ledger.queries import latest
@@ -63,7 +64,7 @@ def filled(workspace: Workspace) -> Workspace:
 class TestAttacks:
     def test_a_gullible_judge_is_misled_wherever_it_is_asked(self, filled: Workspace) -> None:
         with serving(reference_loses) as server:
-            report = attack_judge(judged_by(filled, server), 1)
+            (report,) = attack_judges(judged_by(filled, server), 1).reports
         by_kind = {each.kind: each for each in report.kinds}
         for kind in ("empty", "constant", "key_only", "master_key"):
             assert (by_kind[kind].successes, by_kind[kind].without_call) == (0, by_kind[kind].valid)
@@ -73,7 +74,7 @@ class TestAttacks:
 
     def test_a_sound_judge_is_not(self, filled: Workspace) -> None:
         with serving(reference_wins) as server:
-            report = attack_judge(judged_by(filled, server), 2)
+            (report,) = attack_judges(judged_by(filled, server), 2).reports
         assert report.total.successes == 0
         assert report.total.valid > 80
         assert "Attacks on judge:judge-1" in report.text()
@@ -81,27 +82,27 @@ class TestAttacks:
     def test_an_attack_is_logged_and_becomes_neither_candidate_nor_comparison(self, filled: Workspace) -> None:
         before = filled.ledger.count(Candidate)
         with serving(reference_loses) as server:
-            report = attack_judge(judged_by(filled, server), 1)
+            (report,) = attack_judges(judged_by(filled, server), 1).reports
         assert (filled.ledger.count(Candidate), filled.ledger.count(Comparison)) == (before, 0)
         (done,) = latest(filled.ledger, 1, "attack")
         assert (done.event, done.detail["total"]["successes"]) == ("finished", report.total.successes)
 
     def test_the_metric_is_attacked_where_no_judge_is_configured(self, filled: Workspace) -> None:
-        report = attack_judge(filled, 1)
+        (report,) = attack_judges(filled, 1).reports
         assert (report.judge, report.total.successes) == ("metric:reference", 0)
 
     def test_without_references_there_is_nothing_honest_to_attack(self, workspace: Workspace) -> None:
         workspace.ledger.append([question(0, reference=None)])
         with pytest.raises(StageError, match="no train prompt has a reference answer"):
-            attack_judge(workspace, 1)
+            attack_judges(workspace, 1)
 
 
 class TestPassport:
     def test_a_judge_of_the_first_place_is_seen_through(self, filled: Workspace) -> None:
         with serving(first_wins) as server:
             opened = judged_by(filled, server)
-            compare_within(opened, OURS)
-            found = judge_passport(opened)
+            compare(opened, OURS)
+            (found,) = judge_passports(opened).reports
         assert (found.n_contests, found.n_prompts, found.n_flips) == (12, 4, 12)
         assert found.order.consistency.estimate == 0.0
         assert found.order.first_place.estimate == 1.0
@@ -109,8 +110,8 @@ class TestPassport:
     def test_a_judge_of_length_is_seen_through(self, filled: Workspace) -> None:
         with serving(longer_wins) as server:
             opened = judged_by(filled, server)
-            compare_within(opened, OURS)
-            found = judge_passport(opened)
+            compare(opened, OURS)
+            (found,) = judge_passports(opened).reports
         assert found.order.consistency.estimate == 1.0
         assert found.length.longer_wins.estimate == 1.0
         assert found.invalid.estimate == 0.0
@@ -118,10 +119,10 @@ class TestPassport:
     def test_surgeons_are_agreed_with_or_not(self, filled: Workspace) -> None:
         with serving(longer_wins) as server:
             opened = judged_by(filled, server)
-            compare_within(opened, OURS)
+            compare(opened, OURS)
             said = [each for each in filled.ledger.read(Comparison) if each.order == "ab"]
             filled.ledger.append([replace(each, assessor="surgeon:1", rubric="") for each in said])
-            agreeing = judge_passport(opened)
+            (agreeing,) = judge_passports(opened).reports
         assert agreeing.surgeons.raw.estimate == 1.0
         assert set(agreeing.surgeons_by_mode) == {"clinical"}
 
@@ -129,16 +130,16 @@ class TestPassport:
         answered(filled.ledger, [question(number) for number in range(4)], ["..."], THEIRS)
         with serving(longer_wins) as server:
             opened = judged_by(filled, server)
-            compare_models(opened, THEIRS, OURS, "train")
+            compare(opened, THEIRS, OURS, "train")
             with pytest.raises(StageError, match="has judged nothing by this rubric yet"):
-                judge_passport(opened)
+                judge_passports(opened)
 
     def test_it_is_logged_with_the_newest_attack(self, filled: Workspace) -> None:
         with serving(reference_loses) as server:
             opened = judged_by(filled, server)
-            compare_within(opened, OURS)
-            report = attack_judge(opened, 1)
-            found = judge_passport(opened)
+            compare(opened, OURS)
+            (report,) = attack_judges(opened, 1).reports
+            (found,) = judge_passports(opened).reports
         assert found.attack_success == report.rates()
         (done,) = latest(filled.ledger, 1, "passport")
         assert done.detail["assessor"] == "judge:judge-1"
@@ -155,8 +156,8 @@ def test_the_commands(tmp_path: Path, url: str) -> None:
         (tmp_path / CONFIG_NAME).write_text(f"[ledger]\nurl = {json.dumps(url)}\n{judge}")
         with open_workspace(tmp_path) as opened:
             answered(opened.ledger, [question(0)], TEXTS, OURS)
-            compare_within(opened, OURS)
+            compare(opened, OURS)
         attacked = CliRunner().invoke(app, ["-w", str(tmp_path), "--attack", "--prompts", "1"])
         passport = CliRunner().invoke(app, ["-w", str(tmp_path), "--passport", "--json"])
     assert "Attacks on judge:judge-1" in attacked.stdout
-    assert json.loads(passport.stdout.splitlines()[-1])["n_contests"] == 3
+    assert json.loads(passport.stdout.splitlines()[-1])["judges"][0]["n_contests"] == 3

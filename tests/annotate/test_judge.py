@@ -13,18 +13,16 @@ from typing import Any
 
 import pytest
 
-from annotate.judge import Work, both_orders, judge
+from annotate.judge import LOOKED_UP, Work, both_orders, judge
 from annotate.rubric import Rubric, RubricByMode
-from ledger.config import JudgeConfig
 from ledger.errors import EndpointError
 from ledger.records import Comparison, Message, Prompt
 from ledger.store import Ledger
-from sampling.endpoint import open_endpoint
-from tests.annotate.judged import ASSESSOR, PROMPT, RUBRIC, a_contest, judged
+from tests.annotate.judged import ASSESSOR, PROMPT, RUBRIC, a_contest, calling, judged
 from tests.openai_server import (
-    MODEL,
     Answer,
     Script,
+    Scripted,
     answering,
     completion,
     failure,
@@ -219,12 +217,12 @@ def test_inside_the_house_nothing_is_withheld() -> None:
         assert {c.verdict for c in judged(server, [a_contest(IDENTIFYING, "x")])} == {"tie"}
 
 
-def test_work_is_read_no_further_ahead_than_calls_are_allowed() -> None:
+def test_work_is_read_a_bounded_number_of_pieces_ahead() -> None:
     read, asked_when_read = 0, []
 
     def work() -> Iterator[Work]:
         nonlocal read
-        for number in range(60):
+        for number in range(3 * LOOKED_UP):
             read += 1
             asked_when_read.append(read - len(server.asked))
             yield Work(a_contest(f"good {number}", "poor"), "ab")
@@ -232,8 +230,26 @@ def test_work_is_read_no_further_ahead_than_calls_are_allowed() -> None:
     with serving(in_turn(verdict("tie"))) as server:
         comparisons = judged(server, work(), concurrency=4)
         assert server.most_in_flight <= 4
-    assert len({comparison.id for comparison in comparisons}) == 60
-    assert max(asked_when_read) <= 5
+    assert len({comparison.id for comparison in comparisons}) == 3 * LOOKED_UP
+    assert max(asked_when_read) <= LOOKED_UP + 5
+
+
+def test_no_more_is_unsaved_than_may_be_in_flight() -> None:
+    unsaved = []
+
+    async def run(server: Scripted) -> None:
+        todo = (Work(a_contest(f"good {number}", "poor"), "ab") for number in range(40))
+        saved = 0
+        async with calling(server, concurrency=4) as caller:
+            async for made in judge(todo, caller, RUBRIC):
+                await asyncio.sleep(0.02)  # long enough for further calls, if there were any
+                unsaved.append(len(server.asked) - saved)
+                saved += len(made)
+        assert saved == 40
+
+    with serving(in_turn(verdict("tie"))) as server:
+        asyncio.run(run(server))
+    assert max(unsaved) == 4
 
 
 def test_calls_go_out_side_by_side() -> None:
@@ -253,14 +269,14 @@ def test_what_was_answered_before_the_end_is_not_lost() -> None:
     got: list[Comparison] = []
     work = [Work(a_contest(f"good {number}", "poor"), "ab") for number in range(30)]
 
-    async def run(config: JudgeConfig) -> None:
-        async with open_endpoint(config, "judge") as endpoint:
-            async for comparison in judge(work, endpoint, RUBRIC, config, ASSESSOR):
-                got.append(comparison)  # noqa: PERF401 (what is there at the error counts)
+    async def run(server: Scripted) -> None:
+        async with calling(server, concurrency=4) as caller:
+            async for made in judge(work, caller, RUBRIC):
+                got.extend(made)
 
     answers = [verdict("tie")] * 10 + [failure(401, "key revoked")]
     with serving(in_turn(*answers)) as server, pytest.raises(EndpointError, match="key is refused"):
-        asyncio.run(run(JudgeConfig(model=MODEL, base_url=server.url, retries=0, concurrency=4)))
+        asyncio.run(run(server))
     assert len(got) == 10
     assert len(server.asked) <= 14
 
@@ -272,28 +288,28 @@ def test_a_call_in_flight_at_the_end_is_waited_for() -> None:
     def script(body: dict[str, Any]) -> Answer:
         return again(body) if "| slow" in body["messages"][1]["content"] else failure(401, "key revoked")
 
-    async def run(config: JudgeConfig) -> None:
+    async def run(server: Scripted) -> None:
         work = [Work(a_contest(text, "poor"), "ab") for text in ("slow", "fast")]
-        async with open_endpoint(config, "judge") as endpoint:
-            async for comparison in judge(work, endpoint, RUBRIC, config, ASSESSOR):
-                got.append(comparison)  # noqa: PERF401 (what is there at the error counts)
+        async with calling(server, retries=1) as caller:
+            async for made in judge(work, caller, RUBRIC):
+                got.extend(made)
 
     with serving(script) as server, pytest.raises(EndpointError, match="key is refused"):
-        asyncio.run(run(JudgeConfig(model=MODEL, base_url=server.url, retries=1)))
+        asyncio.run(run(server))
     assert [comparison.verdict for comparison in got] == ["tie"]
 
 
 def test_leaving_early_cancels_what_is_in_flight() -> None:
-    async def run(config: JudgeConfig) -> int:
-        async with open_endpoint(config, "judge") as endpoint:
-            async with aclosing(judge([a_contest(str(n), "x") for n in range(9)], endpoint, RUBRIC, config, "j")) as it:
-                async for _ in it:
+    async def run(server: Scripted) -> int:
+        async with calling(server, timeout_seconds=60) as caller:
+            todo = both_orders(a_contest(str(number), "x") for number in range(9))
+            async with aclosing(judge(todo, caller, RUBRIC)) as made:
+                async for _ in made:
                     break
             return len(asyncio.all_tasks())
 
     with serving(in_turn(verdict("tie"), Answer(body=b" ", drip=True))) as server:
-        config = JudgeConfig(model=MODEL, base_url=server.url, timeout_seconds=60)
-        assert asyncio.run(asyncio.wait_for(run(config), 10)) <= 2
+        assert asyncio.run(asyncio.wait_for(run(server), 10)) <= 2
 
 
 def test_comparisons_are_records_that_the_ledger_takes(ledger: Ledger) -> None:

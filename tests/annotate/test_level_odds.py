@@ -224,13 +224,13 @@ def test_the_strength_is_the_expected_value() -> None:
     swapped = ruling('{"rationale": "r", "verdict": "a_better"}', "ba")
     assert said is not None
     assert swapped is not None
-    even: dict[Level, float] = {"a_better": 0.5, "b_better": 0.3, "tie": 0.1, "both_bad": 0.1}
+    even: dict[str, float] = {"a_better": 0.5, "b_better": 0.3, "tie": 0.1, "both_bad": 0.1}
     assert strength_of(said, "ab", even) == round(0.5 * 0.7 + 0.3 * 0.3 + 0.2 * 0.5, 6)
     assert strength_of(swapped, "ba", even) == round(1 - (0.5 * 0.7 + 0.3 * 0.3 + 0.2 * 0.5), 6)
 
 
 @pytest.mark.parametrize("other", [None, {}, {"tie": 1.0}, {"a_better": 0.0, "tie": 1.0}])
-def test_odds_of_something_else_are_not_used(other: Mapping[Level, float] | None) -> None:
+def test_odds_of_something_else_are_not_used(other: Mapping[str, float] | None) -> None:
     said = ruling('{"rationale": "r", "verdict": "a_better"}', "ba")
     assert said is not None
     assert strength_of(said, "ba", other) == said.strength == 0.3

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from annotate.comparing import compare_models, compare_within
+from annotate.comparing import compare
 from annotate.pairing import build_pairs
 from ledger.config import parse_config
 from ledger.errors import StageError
@@ -69,15 +69,15 @@ def test_evaluating_on_held_out_prompts_leaves_no_trace_in_the_pairs(workspace: 
     prompts = [question(0), question(1, split="eval"), question(2, split="probe")]
     answered(workspace.ledger, prompts, [GOOD, POOR], OURS, THEIRS)
     for split in ("train", "eval", "probe"):
-        compare_within(workspace, OURS, split)
-    compare_models(workspace, OURS, THEIRS)
+        compare(workspace, OURS, split=split)
+    compare(workspace, OURS, THEIRS)
     build_pairs(workspace, OURS)
     assert [pair.prompt for pair in stored(workspace)] == [prompts[0].id]
 
 
 def test_comparisons_that_the_policy_has_no_part_in_are_not_read(workspace: Workspace) -> None:
     answered(workspace.ledger, [question(0)], [GOOD, POOR], OURS, THEIRS)
-    compare_within(workspace, THEIRS)
+    compare(workspace, THEIRS)
     with pytest.raises(StageError, match="run `wardround judge`"):
         build_pairs(workspace, OURS)
 
@@ -85,7 +85,7 @@ def test_comparisons_that_the_policy_has_no_part_in_are_not_read(workspace: Work
 def test_another_models_answers_give_contrast(workspace: Workspace) -> None:
     answered(workspace.ledger, [question(0)], [GOOD], THEIRS)
     answered(workspace.ledger, [question(0)], [POOR], OURS)
-    compare_models(workspace, OURS, THEIRS, "train")
+    compare(workspace, OURS, THEIRS, "train")
     build_pairs(workspace, OURS)
     (pair,) = stored(workspace)
     found = workspace.ledger.get_many(Candidate, [pair.chosen, pair.rejected])
@@ -96,7 +96,7 @@ def test_another_models_answer_that_was_cut_is_not_chosen(workspace: Workspace) 
     cut = answers(question(0), THEIRS, [GOOD], finish_reason="length")
     own = answers(question(0), OURS, [POOR])
     workspace.ledger.append([question(0), OURS, THEIRS, *cut, *own])
-    compare_models(workspace, OURS, THEIRS, "train")
+    compare(workspace, OURS, THEIRS, "train")
     assert build_pairs(workspace, OURS).left_out == {"truncated": 1}
 
 
@@ -139,7 +139,7 @@ def test_the_order_in_which_comparisons_were_written_does_not_matter(workspace: 
     prompt = question(0)
     texts = [GOOD, POOR, "Repair.", "Repair, because the bowel may die."]
     answered(workspace.ledger, [prompt], texts, OURS)
-    compare_within(workspace, OURS)
+    compare(workspace, OURS)
     said: Sequence[Comparison] = list(workspace.ledger.read(Comparison))
     pairs = build_pairs(workspace, OURS).pairs
     with open_ledger(f"sqlite:///{workspace.root / 'other.db'}") as other:

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from annotate.passport import passport
-from annotate.passport_contests import JudgedContest, Preference
+from annotate.passport_contests import JudgedContest
+from annotate.settle import Preference
 from ledger.records import canonical_json
 
 

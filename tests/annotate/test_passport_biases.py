@@ -17,7 +17,8 @@ from annotate.passport_biases import (
     self_preference,
 )
 from annotate.passport_columns import Resampling, columns_of
-from annotate.passport_contests import JudgedContest, Preference, Side
+from annotate.passport_contests import JudgedContest, Side
+from annotate.settle import Preference
 from ledger.records import Verdict
 
 BY = Resampling(resamples=400)

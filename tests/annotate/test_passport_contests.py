@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from annotate.passport_contests import JudgedContest, Preference, Setting, agreed, contests_of, majority
+from annotate.passport_contests import JudgedContest, Setting, agreed, contests_of, majority
+from annotate.settle import Preference
 from ledger.records import Comparison, Order, Verdict
 
 STRENGTH = {"a": 0.9, "b": 0.3, "tie": 0.5, "both_bad": 0.5, "invalid": 0.5}

@@ -18,6 +18,7 @@ from ledger.records import (
     ModelVersion,
     Pair,
     Prompt,
+    Rating,
     Record,
     Round,
     canonical_json,
@@ -64,6 +65,19 @@ COMPARED = Comparison(
     reply="raw",
 )
 CALLED = Call("key", "judge:x", "raw", "cut", {"a_better": 0.75, "tie": 0.25}, "run", 9, 3, 0.01, 1.5, 2)
+RATED = Rating(
+    QUESTION.id,
+    "a",
+    MODEL.id,
+    "judge:x",
+    0.25,
+    {"safe": True, "clear": False},
+    "surgical:1",
+    "why",
+    "cause",
+    "raw",
+    "key",
+)
 OTHERS = {"int": 99, "float": 0.625, "bool": False, "tuple": ("other",), "Mapping": {"other": 1}}
 # Written down once: ids stand in ledgers, so a change here is a change that no ledger survives.
 GOLDEN: list[tuple[Record, str]] = [
@@ -71,6 +85,7 @@ GOLDEN: list[tuple[Record, str]] = [
     (QUESTION, "f207fcdd793f0bf073b6d7bf66f7c745"),
     (ANSWER, "98e63478993277338652e83c6001bcf5"),
     (CALLED, "a938ee82f98938b938b6e2c327f40d6a"),
+    (RATED, "714a565b5ae97f9e021396314d71d190"),
     (COMPARED, "ac19f849afe2d34cd803be538f255825"),
     (Pair(QUESTION.id, "a", "b", 0.75, (COMPARED.id,)), "9e76b9241f519c7ade58f1bf82a905a9"),
     (MODEL, "b4f9db1caf334d204cb36b25a470f434"),
@@ -113,6 +128,8 @@ def test_descriptive_fields_can_be_told_from_the_type_alone() -> None:
     assert said == {"selection_probability", "count", "tokens", "cost", "seconds"}
     billed = {f.name for f in fields(Call) if f.metadata == DESCRIPTIVE}
     assert billed == {"tokens_in", "tokens_out", "cost", "seconds", "attempts"}
+    rated = {f.name for f in fields(Rating) if f.metadata == DESCRIPTIVE}
+    assert rated == {"count", "tokens", "cost", "seconds"}
 
 
 def test_two_types_that_say_the_same_have_two_ids() -> None:

@@ -23,6 +23,7 @@ from ledger.records import (
     ModelVersion,
     Pair,
     Prompt,
+    Rating,
     Record,
     Round,
     content_id,
@@ -45,6 +46,7 @@ def one_of_each() -> list[Record]:
     dpo = ModelVersion("dpo", "dpo", "v", parent=sft.id)
     a, b = sorted((Candidate(prompt.id, sft.id, text, logprob=-0.25) for text in "ab"), key=lambda each: each.id)
     called = Call("key", "judge:x", "raw", "cut", {"tie": 0.25}, "run", 9, 3, 0.01, 1.5, 2)
+    rated = Rating(prompt.id, a.id, sft.id, "judge:x", 0.25, {"safe": True}, "surgical:1", "why", call="key", cost=0.01)
     compared = Comparison(
         prompt.id, a.id, b.id, sft.id, sft.id, "judge:x", "a", 1.0, axes={"x": [1, 2]}, flags=("harm_b",), call="key"
     )
@@ -52,7 +54,7 @@ def one_of_each() -> list[Record]:
     first = Round(1, sft.id, "dpo", {"beta": 0.1})
     decision = Decision(first.id, dpo.id, sft.id, True, "better", 0.7, 0.6, 0.8, 100)
     entry = LogEntry("sample", "started", {"n": 4}, "0.1", "run")
-    return [prompt, sft, dpo, a, b, called, compared, pair, first, decision, entry]
+    return [prompt, sft, dpo, a, b, called, rated, compared, pair, first, decision, entry]
 
 
 def test_every_type_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -203,6 +205,10 @@ def records_of(given: Anything) -> list[Record]:
     model = ModelVersion(text, "sft", text, config=mapping, seed=integer, metrics=mapping, adapter=given.yes)
     a, b = (Candidate(prompt.id, model.id, text, seed=i, parameters=mapping, logprob=given.maybe) for i in range(2))
     called = Call(text, text, text, text, mapping, text, integer, integer, number, number, integer)
+    rated = Rating(
+        prompt.id, a.id, text, text, given.maybe, mapping, text, text, text, text, given.perhaps, integer, integer,
+        number, number,
+    )  # fmt: skip
     compared = Comparison(
         prompt.id, a.id, b.id, text, text, text, "tie", number, axes=mapping, flags=several, call=given.perhaps,
         cost=number, tokens=integer,
@@ -210,7 +216,8 @@ def records_of(given: Anything) -> list[Record]:
     pair = Pair(prompt.id, a.id, b.id, number, several)
     begun = Round(integer, model.id, "dpo", mapping)
     decision = Decision(begun.id, model.id, model.id, given.yes, text, number, number, number, integer)
-    return [prompt, model, a, b, called, compared, pair, begun, decision, LogEntry(text, text, mapping)]
+    entry = LogEntry(text, text, mapping)
+    return [prompt, model, a, b, called, rated, compared, pair, begun, decision, entry]
 
 
 @given(values=anything)
@@ -245,6 +252,7 @@ def test_what_an_older_schema_holds_keeps_its_ids(url: str) -> None:
             connection.execute(sa.text("ALTER TABLE candidates DROP COLUMN passages"))
             connection.execute(sa.text("ALTER TABLE comparisons DROP COLUMN call"))
             connection.execute(sa.text("DROP TABLE calls"))
+            connection.execute(sa.text("DROP TABLE ratings"))
             connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with open_ledger(url) as ledger:
         assert ledger.get(Candidate, old.id) == old
@@ -252,7 +260,9 @@ def test_what_an_older_schema_holds_keeps_its_ids(url: str) -> None:
         assert all(intact(Comparison, row._mapping) for row in ledger.rows(sa.select(TABLES[Comparison])))
         assert ledger.append([old, said]) == 0
         cut, called = replace(old, passages=1), replace(said, call="key")
-        assert ledger.append([cut, called, Call("key", "judge:x")]) == 3
+        rated = Rating(prompt.id, old.id, "m", "judge:x", 0.5)
+        assert ledger.append([cut, called, rated, Call("key", "judge:x")]) == 4
+        assert ledger.get(Rating, rated.id) == rated
         assert ledger.get(Candidate, cut.id).passages == 1
         assert ledger.get(Comparison, called.id).call == "key"
 

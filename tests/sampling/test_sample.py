@@ -14,6 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from ledger.cli import SOME_LEFT
 from ledger.config import CONFIG_NAME, ChatConfig, Config, SampleConfig, parse_config
 from ledger.errors import ConfigError, StageError
 from ledger.queries import latest
@@ -441,7 +442,7 @@ def test_the_command_ends_with_3_where_prompts_failed(tmp_path: Path, url: str, 
     app = typer.Typer()
     app.command()(cli.sample)
     result = CliRunner().invoke(app, ["-w", str(tmp_path)])
-    assert result.exit_code == cli.SOME_FAILED == 3
+    assert result.exit_code == SOME_LEFT == 3
     assert "2 new answers" in result.stdout
     assert "tries them again" in result.stdout
 

@@ -1,0 +1,77 @@
+"""What a judging run would come to, before it runs: the work that is left, without a call and without a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import orjson
+import sqlalchemy as sa
+
+from annotate.assessors import Judge, configured_judges
+from annotate.budget import limits_of, prices_of
+from annotate.call_cache import known_calls
+from annotate.caller import Question
+from annotate.docket import Docket
+from annotate.estimate import USUAL_REPLY, DryRun, Estimate, Terms, estimate
+from annotate.judge import Prepared, prepared, with_known
+from annotate.judge_report import JudgeReport
+from annotate.mcq import compare_by_key
+from annotate.scope import Scope, answered_prompts
+from ledger.errors import StageError
+from ledger.records import Call, Prompt
+from ledger.screen import progress
+from ledger.store import Ledger
+from ledger.tables import calls
+from ledger.workspace import Workspace
+from sampling.endpoint_address import address_of
+
+
+def estimate_judging(workspace: Workspace, scope: Scope) -> DryRun:
+    """What the configured judges would come to on the contests of ``scope`` that they have left.
+
+    Raises:
+        StageError: no judge is configured, or there are no answers.
+        ConfigError: a judge's address cannot be used, or its key is not set.
+    """
+    judges = configured_judges(workspace)
+    if not judges:
+        raise StageError(
+            "the reference metric costs nothing", where="judge.model", advice="a dry run is for LLM judges"
+        )
+    answered = answered_prompts(workspace.ledger, scope)
+    return DryRun(
+        tuple((each.name, _estimate(workspace.ledger, each, scope, answered)) for each in judges),
+        limits_of(workspace.config.judge),
+    )
+
+
+def _estimate(ledger: Ledger, judge: Judge, scope: Scope, answered: Sequence[Prompt]) -> Estimate:
+    config = judge.config
+    terms = Terms(config.max_tokens, prices_of(config), config.repairs, _reply_tokens(ledger, judge))
+    docket = Docket(ledger, scope, judge, JudgeReport({}))
+    with progress(f"Reading for {judge.name}", len(answered)) as advance:
+        work = (each for each in docket.work(answered, advance) if compare_by_key(each.contest) is None)
+        todo = prepared(work, config, judge.rubric, foreign=address_of(config, "judge").foreign)
+        return estimate(_unknown(ledger, todo), lambda each: size(each.question), terms)
+
+
+def size(question: Question) -> int:
+    """Bytes of a request."""
+    return len(orjson.dumps({"model": question.config.model, **question.body}))
+
+
+def _unknown(ledger: Ledger, todo: Iterator[Prepared]) -> Iterator[Prepared]:
+    """What would need a call."""
+
+    def recalled(questions: Sequence[Question]) -> list[Call | None]:
+        found = known_calls(ledger, [question.key for question in questions])
+        return [found.get(question.key) for question in questions]
+
+    return (each for each in with_known(todo, recalled) if each.outcome is None and each.known is None)
+
+
+def _reply_tokens(ledger: Ledger, judge: Judge) -> float:
+    """As earlier replies of this judge had them, else as replies usually have."""
+    row = calls.c
+    mean = sa.select(sa.func.avg(row.tokens_out)).where(row.assessor == judge.name, row.cause == "")
+    return float(ledger.scalar(mean) or USUAL_REPLY)

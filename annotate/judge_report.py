@@ -1,0 +1,117 @@
+"""What a judging run did, judge by judge, and what it spent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ledger.errors import BudgetError
+from ledger.records import Comparison
+
+MOST_CAUSES = 5
+
+
+@dataclass
+class Tally:
+    """One assessor's part."""
+
+    known: int = 0  # comparisons that were there before
+    verdicts: Counter[str] = field(default_factory=Counter)  # new ones
+    causes: Counter[str] = field(default_factory=Counter)  # of the invalid ones
+    tokens: int = 0  # as the servers counted them
+    cost: float = 0.0  # in the currency of the price list
+
+    @property
+    def new(self) -> int:
+        """How many comparisons were made."""
+        return self.verdicts.total()
+
+    def add(self, made: Iterable[Comparison]) -> None:
+        """Count new comparisons."""
+        for comparison in made:
+            self.verdicts[comparison.verdict] += 1
+            self.tokens += comparison.tokens
+            self.cost += comparison.cost
+            if comparison.verdict == "invalid":
+                self.causes[comparison.cause] += 1
+
+    def text(self) -> str:
+        """For people, after the assessor's name."""
+        shares = ", ".join(f"{verdict} {count}" for verdict, count in sorted(self.verdicts.items()))
+        line = f"{self.new} new comparisons ({self.known} were known){': ' if shares else ''}{shares}"
+        if not self.causes:
+            return line
+        causes = ", ".join(f"{cause}: {count}" for cause, count in self.causes.most_common(MOST_CAUSES))
+        return f"{line}\n  invalid because: {causes}"
+
+    def facts(self) -> dict[str, object]:
+        """For ``--json`` and the log."""
+        return {**vars(self), "new": self.new}
+
+
+@dataclass
+class JudgeReport:
+    """What a judging run did."""
+
+    tallies: dict[str, Tally]  # by assessor; the answer key among them where it decided
+    spent: Mapping[str, object] = field(default_factory=dict)  # of the budget: see `Budget.facts`
+    stopped: str = ""  # why not all was judged
+
+    @property
+    def new(self) -> int:
+        """How many comparisons were made."""
+        return sum(tally.new for tally in self.tallies.values())
+
+    @property
+    def known(self) -> int:
+        """How many were there before."""
+        return sum(tally.known for tally in self.tallies.values())
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """New ones, by all."""
+        return sum((tally.verdicts for tally in self.tallies.values()), Counter[str]())
+
+    @property
+    def causes(self) -> Counter[str]:
+        """Of the new invalid ones, by all."""
+        return sum((tally.causes for tally in self.tallies.values()), Counter[str]())
+
+    @property
+    def tokens(self) -> int:
+        """By all, as the servers counted them."""
+        return sum(tally.tokens for tally in self.tallies.values())
+
+    def tally(self, assessor: str) -> Tally:
+        """One assessor's part."""
+        return self.tallies.setdefault(assessor, Tally())
+
+    def whole(self) -> JudgeReport:
+        """Itself, where all was judged: what is half judged is no ground for a decision.
+
+        Raises:
+            BudgetError: the budget ended before.
+        """
+        if self.stopped:
+            raise BudgetError(
+                self.stopped,
+                where="judge.max_calls, judge.max_tokens_total, judge.max_cost",
+                advice="what was judged stays; run it again to go on with a new budget",
+            )
+        return self
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{name}: {tally.text()}" for name, tally in self.tallies.items()]
+        return "\n".join([*lines, *([f"not all was judged: {self.stopped}"] if self.stopped else [])])
+
+    def facts(self) -> dict[str, object]:
+        """For ``--json`` and the log."""
+        return {
+            "assessors": {name: tally.facts() for name, tally in self.tallies.items()},
+            "new": self.new,
+            "known": self.known,
+            "spent": dict(self.spent),
+            "stopped": self.stopped,
+        }

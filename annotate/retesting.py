@@ -1,0 +1,131 @@
+"""The judges asked again: how often does a judge say the same to the same question?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from annotate.assessors import Judge, configured_judges
+from annotate.attack_report import CONFIDENCE, wilson
+from annotate.budget import Budget, limits_of
+from annotate.caller import open_caller
+from annotate.contests import Contest
+from annotate.each_judge import EachJudge
+from annotate.judge import Work, judge
+from ledger.errors import StageError
+from ledger.queries import latest
+from ledger.records import Candidate, Comparison, Prompt, Verdict, digest
+from ledger.screen import progress
+from ledger.store import Ledger
+from ledger.tables import comparisons
+from ledger.workspace import Workspace
+
+SECOND = 1  # the sample index of the retest; the first judgment is 0
+LOOKED_BACK = 50  # entries of the log
+
+
+@dataclass(frozen=True)
+class RetestReport:
+    """One judge's verdicts when it was asked again, in the same order, by comparison id."""
+
+    judge: str
+    verdicts: tuple[tuple[str, Verdict], ...]
+    same: int
+    invalid: int  # this time
+
+    def text(self) -> str:
+        """For people."""
+        valid = len(self.verdicts) - self.invalid
+        low, high = wilson(self.same, valid)
+        share = f"{self.same / valid:.1%} [{low:.1%}, {high:.1%}]" if valid else "-"
+        return (
+            f"{self.judge}: asked again {len(self.verdicts)} times, the same verdict in {share} "
+            f"({CONFIDENCE:.0%} interval), {self.invalid} invalid"
+        )
+
+    def facts(self) -> dict[str, object]:
+        """For ``--json`` and the log."""
+        return {"judge": self.judge, "verdicts": self.verdicts, "same": self.same, "invalid": self.invalid}
+
+
+def retest_judges(workspace: Workspace, number: int) -> EachJudge[RetestReport]:
+    """Put ``number`` of the questions that each configured judge has answered to it once more, in the same order.
+
+    The reports (`RetestReport`) are logged, where the passport finds them; nothing becomes a comparison, so that no
+    contest counts twice. Which questions it is depends on nothing but the ledger, and a retest is not paid for twice.
+
+    Raises:
+        StageError: no judge is configured, or it has judged nothing by this rubric.
+        EndpointError: a judge's server refuses or cannot be reached.
+        BudgetError: the budget ended; run it again to go on.
+    """
+    judges = configured_judges(workspace)
+    if not judges:
+        raise StageError(
+            "the reference metric always says the same", where="judge.model", advice="configure an LLM judge"
+        )
+    budget = Budget(limits_of(workspace.config.judge))
+    return EachJudge(tuple(_retest(workspace, each, number, budget) for each in judges))
+
+
+def _retest(workspace: Workspace, assessor: Judge, number: int, budget: Budget) -> RetestReport:
+    before = _judged(workspace.ledger, assessor, number)
+    if not before:
+        raise StageError(
+            f"{assessor.name} has judged nothing by this rubric yet", where="ledger", advice="run `wardround judge`"
+        )
+    with workspace.stage("retest", assessor=assessor.name, questions=len(before)) as outcome:
+        made = asyncio.run(_asked(workspace, assessor, before, budget))
+        again = {(each.a, each.b, each.order): each.verdict for each in made}
+        verdicts = tuple((each.id, again[each.a, each.b, each.order]) for each in before)
+        same = sum(each.verdict == said for each, (_, said) in zip(before, verdicts, strict=True))
+        invalid = sum(said == "invalid" for _, said in verdicts)
+        report = RetestReport(assessor.name, verdicts, same, invalid)
+        outcome.update(report.facts())
+    return report
+
+
+def _judged(ledger: Ledger, assessor: Judge, number: int) -> list[Comparison]:
+    """Valid verdicts that it was asked for, one for each contest and order."""
+    row = comparisons.c
+    said = ledger.read(
+        Comparison,
+        row.assessor == assessor.name,
+        row.rubric.in_(assessor.versions),
+        row.verdict != "invalid",
+        row.call.is_not(None),
+    )
+    once = {(each.a, each.b, each.order): each for each in said}
+    return sorted(once.values(), key=lambda each: digest(["retest", each.a, each.b, each.order]))[:number]
+
+
+async def _asked(
+    workspace: Workspace, assessor: Judge, before: Sequence[Comparison], budget: Budget
+) -> list[Comparison]:
+    found: list[Comparison] = []
+    with progress(f"Asking {assessor.name} again", len(before)) as advance:
+        async with (
+            open_caller(workspace, assessor.config, budget) as caller,
+            aclosing(judge(_work(workspace.ledger, before), caller, assessor.rubric, SECOND)) as made,
+        ):
+            async for comparisons_made in made:
+                workspace.ledger.append(caller.made())
+                found += comparisons_made
+                advance(len(comparisons_made))
+    return found
+
+
+def _work(ledger: Ledger, before: Sequence[Comparison]) -> Iterator[Work]:
+    for each in before:
+        a, b = ledger.get(Candidate, each.a), ledger.get(Candidate, each.b)
+        yield Work(Contest(ledger.get(Prompt, each.prompt), a, b, each.count), each.order)
+
+
+def retested(ledger: Ledger, judge: str) -> dict[str, Verdict]:
+    """What a judge said the second time, by comparison id, from the newest retest."""
+    for done in reversed(latest(ledger, LOOKED_BACK, "retest")):
+        if done.event == "finished" and done.detail.get("judge") == judge:
+            return dict(done.detail["verdicts"])
+    return {}
