@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
+from annotate.criteria import AnyCriteria, load_criteria
 from annotate.judge import ORDERS
 from annotate.panel import judges
 from annotate.reference import ASSESSOR as REFERENCE_ASSESSOR
 from annotate.reference import reference_rubric
 from annotate.rubric import AnyRubric, load_rubric
 from ledger.config import JudgeConfig
-from ledger.records import Order, Prompt
+from ledger.records import Mode, Order, Prompt
 from ledger.workspace import Workspace
 
+MODES: tuple[Mode, ...] = get_args(Mode)
 PANEL = "panel"  # under this name goes what several judges say together
 
 
@@ -22,7 +25,7 @@ class Judge:
 
     config: JudgeConfig
     rubric: AnyRubric
-    orders: tuple[Order, ...] = ORDERS
+    criteria: AnyCriteria
 
     @property
     def name(self) -> str:
@@ -30,13 +33,27 @@ class Judge:
         return f"judge:{self.config.model}"
 
     @property
+    def pointwise(self) -> bool:
+        """Does it rate each answer by itself?"""
+        return self.config.protocol == "pointwise"
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """In which the answers of a contest are shown to it; one where they are not shown together."""
+        return ("ab",) if self.pointwise else ORDERS
+
+    @property
     def versions(self) -> tuple[str, ...]:
         """All rubric versions that its comparisons may have."""
-        return tuple({self.rubric.of("clinical").version: None, self.rubric.of("exam").version: None})
+        return tuple(dict.fromkeys(self._by.of(mode).version for mode in MODES))
 
     def version_for(self, prompt: Prompt) -> str:
         """The version by which a prompt's answers are compared."""
-        return self.rubric.of(prompt.mode).version
+        return self._by.of(prompt.mode).version
+
+    @property
+    def _by(self) -> AnyRubric | AnyCriteria:
+        return self.criteria if self.pointwise else self.rubric
 
 
 @dataclass(frozen=True)
@@ -61,23 +78,24 @@ Assessor = Judge | Metric
 
 
 def configured_judges(workspace: Workspace) -> tuple[Judge, ...]:
-    """The judges, each with the common rubric; none where it is the reference metric.
+    """The judges, each with the common rubric and criteria; none where it is the reference metric.
 
     Raises:
-        ConfigError: the rubric cannot be used.
+        ConfigError: the rubric or the criteria cannot be used.
     """
     members = judges(workspace.config.judge)
     if not members:
         return ()
-    rubric = load_rubric(workspace.config.judge.rubric, workspace.root)
-    return tuple(Judge(config, rubric) for config in members)
+    config = workspace.config.judge
+    rubric, criteria = load_rubric(config.rubric, workspace.root), load_criteria(config.criteria, workspace.root)
+    return tuple(Judge(member, rubric, criteria) for member in members)
 
 
 def configured_assessors(workspace: Workspace) -> tuple[Assessor, ...]:
     """Who compares.
 
     Raises:
-        ConfigError: the rubric cannot be used.
+        ConfigError: the rubric or the criteria cannot be used.
     """
     return configured_judges(workspace) or (Metric(workspace.config.judge),)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from annotate.assessors import Assessor, Judge, configured_assessors
 from annotate.attack_report import AttackReport, attack_report
@@ -14,9 +15,11 @@ from annotate.caller import open_caller
 from annotate.contests import Contest
 from annotate.each_judge import EachJudge
 from annotate.judge import both_orders, judge
+from annotate.rated import derived
+from annotate.rating import Answer, rate
 from annotate.reference import compare_with_reference
 from ledger.errors import StageError
-from ledger.records import Comparison, Prompt, digest
+from ledger.records import Comparison, Prompt, Rating, digest
 from ledger.screen import progress
 from ledger.store import Ledger
 from ledger.tables import prompts
@@ -59,7 +62,8 @@ def _attack(
     contests = [met for _, met, _ in attacked]
     with workspace.stage("attack", assessor=assessor.name, contests=len(contests)) as outcome:
         if isinstance(assessor, Judge):
-            made = asyncio.run(_asked(workspace, assessor, contests, budget))
+            asked = _rated if assessor.pointwise else _compared
+            made = asyncio.run(asked(workspace, assessor, contests, budget))
         else:
             made = [compare_with_reference(met, assessor.config.tie_margin) for met in contests]
         report = attack_report(assessor.name, attacked, made)
@@ -67,9 +71,9 @@ def _attack(
     return report
 
 
-async def _asked(
+async def _compared(
     workspace: Workspace, assessor: Judge, contests: Sequence[Contest], budget: Budget
-) -> Iterable[Comparison]:
+) -> list[Comparison]:
     found: list[Comparison] = []
     work = list(both_orders(contests))
     with progress(f"Attacking {assessor.name}", len(work)) as advance:
@@ -82,3 +86,22 @@ async def _asked(
                 found += comparisons
                 advance(len(comparisons))
     return found
+
+
+async def _rated(
+    workspace: Workspace, assessor: Judge, contests: Sequence[Contest], budget: Budget
+) -> list[Comparison]:
+    found: dict[str, Rating] = {}
+    answers = {answer.id: Answer(met.prompt, answer) for met in contests for answer in (met.a, met.b)}
+    with progress(f"Attacking {assessor.name}", len(answers)) as advance:
+        async with (
+            open_caller(workspace, assessor.config, budget) as caller,
+            aclosing(rate(answers.values(), caller, assessor.criteria)) as made,
+        ):
+            async for ratings in made:
+                workspace.ledger.append(caller.made())
+                found |= {rating.candidate: rating for rating in ratings}
+                advance(len(ratings))
+    margin = assessor.config.tie_margin
+    once = [derived(met, found[met.a.id], found[met.b.id], margin) for met in contests]
+    return [*once, *(replace(each, order="ba") for each in once)]  # points are the same whichever is shown first

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
-from itertools import chain, islice
+from itertools import islice
 
-from annotate.assessors import Metric, configured_assessors
+from annotate.asking import Run, ask_judges, passes
+from annotate.assessors import Judge, configured_assessors
 from annotate.budget import Budget, limits_of
-from annotate.caller import open_caller
 from annotate.docket import Docket
 from annotate.dry_run import estimate_judging
 from annotate.estimate import DryRun
-from annotate.judge import judge
 from annotate.judge_report import JudgeReport
 from annotate.panel import own_family, policy_names
 from annotate.reference import compare_with_reference
 from annotate.scope import Scope, answered_prompts, scope_between, scope_within
-from ledger.errors import BudgetError
 from ledger.records import ModelVersion, Prompt, Split
 from ledger.screen import Advance, progress, say
 from ledger.workspace import Workspace
@@ -70,13 +67,15 @@ def _compare(workspace: Workspace, scope: Scope) -> JudgeReport:
     names = [each.name for each in assessors]
     _warn_of_own_family(workspace, names)
     report = JudgeReport({})
-    dockets = [Docket(ledger, scope, each, report) for each in assessors]
     with workspace.stage("judge", assessors=names, models=list(scope.models), split=scope.split) as outcome:
-        with progress(f"Judging by {', '.join(names)}", len(answered) * len(assessors)) as advance:
-            if isinstance(assessors[0], Metric):
-                _measure(dockets[0], answered, advance)
+        judges = [each for each in assessors if isinstance(each, Judge)]
+        steps = len(answered) * sum(passes(each, scope) for each in judges) or len(answered)
+        with progress(f"Judging by {', '.join(names)}", steps) as advance:
+            if judges:
+                budget = Budget(limits_of(workspace.config.judge))
+                asyncio.run(ask_judges(Run(workspace, judges, scope, answered, report, advance, budget)))
             else:
-                asyncio.run(_ask_all(workspace, dockets, answered, report, advance))
+                _measure(Docket(ledger, scope, assessors[0], report), answered, advance)
         outcome.update(report.facts())
     return report
 
@@ -86,37 +85,6 @@ def _measure(docket: Docket, answered: Sequence[Prompt], advance: Advance) -> No
     while batch := list(islice(todo, MEASURED_AT_ONCE)):
         margin = docket.assessor.config.tie_margin
         docket.enter([compare_with_reference(work.contest, margin) for work in batch])
-
-
-async def _ask_all(
-    workspace: Workspace, dockets: Sequence[Docket], answered: Sequence[Prompt], report: JudgeReport, advance: Advance
-) -> None:
-    """All judges at once, on one budget; where one of them fails, the others go on to their end."""
-    budget = Budget(limits_of(workspace.config.judge))
-    asking = (_ask(workspace, each, answered, budget, advance) for each in dockets)
-    ended = await asyncio.gather(*asking, return_exceptions=True)
-    report.spent = budget.facts()
-    for error in ended:
-        if isinstance(error, BudgetError):
-            report.stopped = error.what
-        elif error is not None:
-            raise error
-
-
-async def _ask(
-    workspace: Workspace, docket: Docket, answered: Sequence[Prompt], budget: Budget, advance: Advance
-) -> None:
-    """One judge; its server is not needed where nothing is left to ask."""
-    assessor = docket.assessor
-    remaining = docket.work_for_judge(answered, advance)
-    first = next(remaining, None)
-    if first is None or isinstance(assessor, Metric):
-        return
-    async with open_caller(workspace, assessor.config, budget) as caller:
-        work = chain([first], remaining)
-        async with aclosing(judge(work, caller, assessor.rubric)) as made:
-            async for comparisons in made:
-                docket.enter(comparisons, caller.made())
 
 
 def _warn_of_own_family(workspace: Workspace, assessors: Sequence[str]) -> None:

@@ -36,9 +36,7 @@ class Contest:
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text that an assessor of this contest reads."""
-        prompt = self.prompt
-        said = tuple(message.content for message in prompt.messages)
-        return (*said, *prompt.context, *prompt.options, prompt.reference or "", self.a.text, self.b.text)
+        return (*self.prompt.texts, self.a.text, self.b.text)
 
 
 def contest(prompt: Prompt, one: Candidate, other: Candidate, count: int = 1) -> Contest:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import orjson
 import sqlalchemy as sa
 
+from annotate import judge as judging
+from annotate import rating
 from annotate.assessors import Judge, configured_judges
 from annotate.budget import limits_of, prices_of
 from annotate.call_cache import known_calls
 from annotate.caller import Question
+from annotate.contests import Contest
 from annotate.docket import Docket
-from annotate.estimate import USUAL_REPLY, DryRun, Estimate, Terms, estimate
-from annotate.judge import Prepared, prepared, with_known
+from annotate.estimate import NOTHING, USUAL_REPLY, DryRun, Estimate, Terms, estimate
 from annotate.judge_report import JudgeReport
 from annotate.mcq import compare_by_key
+from annotate.prepared import B, O, Prepared, W, with_known
+from annotate.rated import best_worst
+from annotate.rating_docket import RatingDocket
 from annotate.scope import Scope, answered_prompts
 from ledger.errors import StageError
-from ledger.records import Call, Prompt
+from ledger.records import Call, Candidate, Prompt
 from ledger.screen import progress
 from ledger.store import Ledger
 from ledger.tables import calls
@@ -46,13 +52,39 @@ def estimate_judging(workspace: Workspace, scope: Scope) -> DryRun:
 
 
 def _estimate(ledger: Ledger, judge: Judge, scope: Scope, answered: Sequence[Prompt]) -> Estimate:
-    config = judge.config
-    terms = Terms(config.max_tokens, prices_of(config), config.repairs, _reply_tokens(ledger, judge))
+    terms = Terms(judge.config.max_tokens, prices_of(judge.config), judge.config.repairs, _reply_tokens(ledger, judge))
+    total = NOTHING
+    if judge.pointwise or scope.best_worst:
+        total += estimate(_questions(ledger, _to_rate(ledger, judge, scope, answered)), size, terms)
+    if not judge.pointwise:
+        met = replace(scope, pairing=_first_two) if scope.best_worst else scope
+        total += estimate(_questions(ledger, _to_compare(ledger, judge, met, answered)), size, terms)
+    return total
+
+
+def _to_compare(ledger: Ledger, judge: Judge, scope: Scope, answered: Sequence[Prompt]) -> Iterator[judging.Task]:
     docket = Docket(ledger, scope, judge, JudgeReport({}))
     with progress(f"Reading for {judge.name}", len(answered)) as advance:
         work = (each for each in docket.work(answered, advance) if compare_by_key(each.contest) is None)
-        todo = prepared(work, config, judge.rubric, foreign=address_of(config, "judge").foreign)
-        return estimate(_unknown(ledger, todo), lambda each: size(each.question), terms)
+        yield from judging.prepared(work, judge.config, judge.rubric, foreign=_is_foreign(judge))
+
+
+def _to_rate(ledger: Ledger, judge: Judge, scope: Scope, answered: Sequence[Prompt]) -> Iterator[rating.Task]:
+    docket = RatingDocket(ledger, scope, judge, JudgeReport({}))
+    with progress(f"Reading for {judge.name}", len(answered)) as advance:
+        work = docket.work(answered, advance)
+        yield from rating.prepared(work, judge.config, judge.criteria, judge.name, foreign=_is_foreign(judge))
+
+
+def _is_foreign(judge: Judge) -> bool:
+    return address_of(judge.config, "judge").foreign
+
+
+def _first_two(prompt: Prompt, answers: Sequence[Candidate]) -> Iterator[Contest]:
+    """Which two will be the best and the worst is not known yet."""
+    met = best_worst(prompt, answers, {answer.id: 0.0 for answer in answers})
+    if met is not None:
+        yield met
 
 
 def size(question: Question) -> int:
@@ -60,14 +92,14 @@ def size(question: Question) -> int:
     return len(orjson.dumps({"model": question.config.model, **question.body}))
 
 
-def _unknown(ledger: Ledger, todo: Iterator[Prepared]) -> Iterator[Prepared]:
+def _questions(ledger: Ledger, tasks: Iterator[Prepared[W, B, O]]) -> Iterator[Question]:
     """What would need a call."""
 
     def recalled(questions: Sequence[Question]) -> list[Call | None]:
         found = known_calls(ledger, [question.key for question in questions])
         return [found.get(question.key) for question in questions]
 
-    return (each for each in with_known(todo, recalled) if each.outcome is None and each.known is None)
+    return (each.question for each in with_known(tasks, recalled) if each.outcome is None and each.known is None)
 
 
 def _reply_tokens(ledger: Ledger, judge: Judge) -> float:

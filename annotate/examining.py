@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from annotate.assessors import configured_assessors
+from annotate.assessors import Judge, configured_assessors
 from annotate.each_judge import EachJudge
 from annotate.families import models_of_family
 from annotate.passport import Passport, passport
@@ -31,7 +31,8 @@ def judge_passports(workspace: Workspace) -> EachJudge[Passport]:
     ledger = workspace.ledger
     assessors = configured_assessors(workspace)
     names = [each.name for each in assessors]
-    said = _said(ledger, sorted({version for each in assessors for version in each.versions}))
+    versions = sorted({version for each in assessors for version in each.versions})
+    said = _said(ledger, versions, derived=any(isinstance(each, Judge) and each.pointwise for each in assessors))
     if not said:
         raise StageError(
             f"{', '.join(names)} has judged nothing by this rubric yet", where="ledger", advice="run `wardround judge`"
@@ -42,11 +43,11 @@ def judge_passports(workspace: Workspace) -> EachJudge[Passport]:
     return EachJudge(tuple(_passport(workspace, name, said[name], surgeons, settings) for name in ordered))
 
 
-def _said(ledger: Ledger, versions: Sequence[str]) -> dict[str, list[Comparison]]:
-    """What each judge was asked and said by these rubric versions."""
+def _said(ledger: Ledger, versions: Sequence[str], *, derived: bool) -> dict[str, list[Comparison]]:
+    """What each judge was asked and said by these rubric versions; ``derived``: comparisons are made of its points."""
     found: dict[str, list[Comparison]] = defaultdict(list)
     for each in ledger.read(Comparison, comparisons.c.rubric.in_(versions)):
-        if each.assessor.startswith(("judge:", "metric:")) and _was_asked(each):
+        if each.assessor.startswith(("judge:", "metric:")) and (derived or _was_asked(each)):
             found[each.assessor].append(each)
     return found
 

@@ -5,11 +5,10 @@ A flip between the orders is left in the ledger as it is: what is made of it is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
 from annotate.caller import Caller, Question
@@ -18,9 +17,10 @@ from annotate.content_checks import settled_by_content
 from annotate.contests import Contest
 from annotate.judge_protocol import EVEN, Ruling, Scores, asking_again, messages, ruling, schema
 from annotate.level_odds import strength_of
+from annotate.prepared import Prepared, with_known
 from annotate.rubric import AnyRubric, Rubric
 from ledger.config import JudgeConfig
-from ledger.records import Call, Comparison, Order, Verdict, storable
+from ledger.records import Comparison, Order, Verdict, storable
 from sampling.endpoint_screen import withheld
 from sampling.in_flight import Gathering, in_flight
 
@@ -28,11 +28,7 @@ ORDERS: tuple[Order, ...] = ("ab", "ba")
 # Tokens told at each place, so that a verdict's levels can be weighed. Some servers tell no more than five, and there
 # are four ways to begin a verdict. Each more costs 0.2 ms of CPU time a reply, twenty of them 5 ms.
 ALTERNATIVES = 5
-LOOKED_UP = 256  # questions looked up in the ledger at once
 GATHERING = Gathering(most=64, seconds=0.05)  # a transaction for each would cost as much as a judgment
-
-
-Recalled = Callable[[Sequence[Question]], Sequence[Call | None]]
 
 
 class Work(NamedTuple):
@@ -40,16 +36,6 @@ class Work(NamedTuple):
 
     contest: Contest
     order: Order
-
-
-class Prepared(NamedTuple):
-    """One piece of work, and what of it needs no call."""
-
-    work: Work
-    rubric: Rubric
-    outcome: Outcome | None  # it is settled
-    question: Question
-    known: Call | None = None  # it was asked before
 
 
 @dataclass(frozen=True)
@@ -66,6 +52,9 @@ class Outcome:
     tokens: int = 0
     cost: float = 0.0
     seconds: float = 0.0
+
+
+Task = Prepared[Work, Rubric, Outcome]
 
 
 def both_orders(contests: Iterable[Contest]) -> Iterator[Work]:
@@ -103,7 +92,7 @@ async def judge(
 
 def prepared(
     work: Iterable[Work], config: JudgeConfig, rubric: AnyRubric, sample: int = 0, *, foreign: bool
-) -> Iterator[Prepared]:
+) -> Iterator[Task]:
     """Each piece with its question, and its outcome where that needs no judge."""
     for piece in work:
         used = rubric.of(piece.contest.prompt.mode)
@@ -116,19 +105,11 @@ def prepared(
         yield Prepared(piece, used, outcome, question)
 
 
-def with_known(todo: Iterator[Prepared], recalled: Recalled) -> Iterator[Prepared]:
-    """The same, with what was asked before."""
-    while chunk := list(islice(todo, LOOKED_UP)):
-        known = iter(recalled([each.question for each in chunk if each.outcome is None]))
-        for each in chunk:
-            yield each if each.outcome else each._replace(known=next(known))
-
-
-async def _compared(caller: Caller, todo: Prepared) -> Comparison:
+async def _compared(caller: Caller, todo: Task) -> Comparison:
     """One piece of work done, with calls if any are needed and allowed."""
     outcome = todo.outcome
     if outcome is None:
-        order, axes = todo.work.order, todo.rubric.axes
+        order, axes = todo.work.order, todo.by.axes
         heard = await consult(
             caller,
             todo.question,
@@ -137,7 +118,7 @@ async def _compared(caller: Caller, todo: Prepared) -> Comparison:
             complain=lambda cause, reply: asking_again(todo.question.messages, cause, reply, axes),
         )
         outcome = _outcome(heard, order)
-    return _comparison(todo.work, outcome, todo.rubric, caller.assessor)
+    return _comparison(todo.work, outcome, todo.by, caller.assessor)
 
 
 def settled(contest: Contest) -> Outcome | None:

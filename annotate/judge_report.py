@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from annotate.quality import Quality
 from ledger.errors import BudgetError
-from ledger.records import Comparison
+from ledger.records import Comparison, Rating
 
 MOST_CAUSES = 5
 
@@ -17,6 +18,9 @@ class Tally:
     """One assessor's part."""
 
     known: int = 0  # comparisons that were there before
+    known_ratings: int = 0
+    ratings: int = 0  # new ones
+    invalid_ratings: int = 0  # among them
     verdicts: Counter[str] = field(default_factory=Counter)  # new ones
     causes: Counter[str] = field(default_factory=Counter)  # of the invalid ones
     tokens: int = 0  # as the servers counted them
@@ -36,10 +40,23 @@ class Tally:
             if comparison.verdict == "invalid":
                 self.causes[comparison.cause] += 1
 
+    def add_ratings(self, made: Iterable[Rating]) -> None:
+        """Count new ratings."""
+        for rating in made:
+            self.ratings += 1
+            self.tokens += rating.tokens
+            self.cost += rating.cost
+            if rating.score is None:
+                self.invalid_ratings += 1
+                self.causes[rating.cause] += 1
+
     def text(self) -> str:
         """For people, after the assessor's name."""
         shares = ", ".join(f"{verdict} {count}" for verdict, count in sorted(self.verdicts.items()))
         line = f"{self.new} new comparisons ({self.known} were known){': ' if shares else ''}{shares}"
+        if self.ratings or self.known_ratings:
+            rated = f"{self.ratings} answers rated ({self.known_ratings} were known), {self.invalid_ratings} invalid"
+            line = f"{rated}; {line}"
         if not self.causes:
             return line
         causes = ", ".join(f"{cause}: {count}" for cause, count in self.causes.most_common(MOST_CAUSES))
@@ -57,6 +74,7 @@ class JudgeReport:
     tallies: dict[str, Tally]  # by assessor; the answer key among them where it decided
     spent: Mapping[str, object] = field(default_factory=dict)  # of the budget: see `Budget.facts`
     stopped: str = ""  # why not all was judged
+    quality: Mapping[str, Mapping[str, Quality]] = field(default_factory=dict)  # of rated answers: judge -> model
 
     @property
     def new(self) -> int:
@@ -104,6 +122,8 @@ class JudgeReport:
     def text(self) -> str:
         """For people."""
         lines = [f"{name}: {tally.text()}" for name, tally in self.tallies.items()]
+        for judge, by_model in self.quality.items():
+            lines += [f"  {model} by {judge}: {quality.text()}" for model, quality in by_model.items()]
         return "\n".join([*lines, *([f"not all was judged: {self.stopped}"] if self.stopped else [])])
 
     def facts(self) -> dict[str, object]:
@@ -114,4 +134,8 @@ class JudgeReport:
             "known": self.known,
             "spent": dict(self.spent),
             "stopped": self.stopped,
+            "quality": {
+                judge: {model: quality.facts() for model, quality in by_model.items()}
+                for judge, by_model in self.quality.items()
+            },
         }

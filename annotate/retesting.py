@@ -57,7 +57,7 @@ def retest_judges(workspace: Workspace, number: int) -> EachJudge[RetestReport]:
     contest counts twice. Which questions it is depends on nothing but the ledger, and a retest is not paid for twice.
 
     Raises:
-        StageError: no judge is configured, or it has judged nothing by this rubric.
+        StageError: no judge is configured, it rates answers by themselves, or it has judged nothing by this rubric.
         EndpointError: a judge's server refuses or cannot be reached.
         BudgetError: the budget ended; run it again to go on.
     """
@@ -65,6 +65,10 @@ def retest_judges(workspace: Workspace, number: int) -> EachJudge[RetestReport]:
     if not judges:
         raise StageError(
             "the reference metric always says the same", where="judge.model", advice="configure an LLM judge"
+        )
+    if judges[0].pointwise:
+        raise StageError(
+            "only verdicts on two answers are asked for again", where="judge.protocol", advice='set it to "pairwise"'
         )
     budget = Budget(limits_of(workspace.config.judge))
     return EachJudge(tuple(_retest(workspace, each, number, budget) for each in judges))

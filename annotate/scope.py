@@ -28,12 +28,13 @@ class Scope:
     models: tuple[str, ...]  # ids
     split: Split
     pairing: Pairing
+    best_worst: bool = False  # all are rated first, and only the best meets the worst
 
 
 def scope_within(model: ModelVersion, split: Split, config: JudgeConfig) -> Scope:
     """One model's answers among themselves, as `[judge] contests` says."""
     pairing = partial(round_robin, k=config.opponents) if config.contests == "round_robin" else contests_among
-    return Scope((model.id,), split, pairing)
+    return Scope((model.id,), split, pairing, best_worst=config.contests == "best_worst")
 
 
 def scope_between(model: ModelVersion, opponent: ModelVersion, split: Split, config: EvaluateConfig) -> Scope:
@@ -70,12 +71,13 @@ def contests_in(ledger: Ledger, answered: Iterable[Prompt], scope: Scope) -> Ite
     """Each prompt with its contests, a chunk of prompts at a time."""
     remaining = iter(answered)
     while chunk := list(islice(remaining, CHUNK)):
-        answers = _answers(ledger, chunk, scope.models)
+        answers = answers_to(ledger, chunk, scope.models)
         for prompt in chunk:
             yield prompt, list(scope.pairing(prompt, answers.get(prompt.id, [])))
 
 
-def _answers(ledger: Ledger, chunk: Sequence[Prompt], models: Sequence[str]) -> dict[str, list[Candidate]]:
+def answers_to(ledger: Ledger, chunk: Sequence[Prompt], models: Sequence[str]) -> dict[str, list[Candidate]]:
+    """Some models' answers, by prompt."""
     found: dict[str, list[Candidate]] = {}
     ids = [prompt.id for prompt in chunk]
     for candidate in ledger.read(Candidate, candidates.c.prompt.in_(ids), candidates.c.model.in_(models)):

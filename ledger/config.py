@@ -142,7 +142,9 @@ class JudgeConfig(PricedEndpointConfig):
     max_tokens: Positive = 1_024
     repairs: Annotated[int, Field(ge=0)] = 2  # further calls after a reply in which no verdict can be read
     tie_margin: Share = 0.02  # reference metric: scores closer than this are a tie
-    contests: Literal["all", "round_robin"] = "all"  # among the answers of one model
+    protocol: Literal["pairwise", "pointwise"] = "pairwise"  # pointwise: each answer by itself, by criteria
+    criteria: str = "surgical"  # pointwise, and best_worst; "auto": by the question's mode
+    contests: Literal["all", "round_robin", "best_worst"] = "all"  # among the answers of one model
     opponents: Positive = 3  # round robin: of each answer
     max_calls: Limit = 0  # of one run: requests, failed ones too
     max_tokens_total: Limit = 0

@@ -131,6 +131,12 @@ class Prompt(Record):
         """The last user turn."""
         return self.messages[-1].content
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that it holds."""
+        said = (message.content for message in self.messages)
+        return (*said, *self.context, *self.options, self.reference or "")
+
 
 @dataclass(frozen=True)
 class Candidate(Record):
