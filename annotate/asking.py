@@ -15,6 +15,7 @@ from annotate.budget import Budget
 from annotate.caller import open_caller
 from annotate.contests import Contest
 from annotate.docket import Docket
+from annotate.flips import flips
 from annotate.judge import judge
 from annotate.judge_report import JudgeReport
 from annotate.mcq import stated_option
@@ -69,6 +70,10 @@ async def ask_judges(run: Run) -> None:
     if pointwise:
         for each in run.judges:
             _derive(run, each)
+    else:
+        for each in run.judges:
+            found = flips(run.workspace.ledger, each.name, each.versions, run.scope.split)
+            run.report.tally(each.name).flipped = sum(1 for _ in found)
     if pointwise or run.scope.best_worst:
         run.report.quality = {each.name: _quality(run, each) for each in run.judges}
 

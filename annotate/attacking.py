@@ -67,7 +67,7 @@ def _attack(
         else:
             made = [compare_with_reference(met, assessor.config.tie_margin) for met in contests]
         report = attack_report(assessor.name, attacked, made)
-        outcome.update(report.facts())
+        outcome.update(report.facts(), rubrics=list(assessor.versions))
     return report
 
 

@@ -148,7 +148,8 @@ def estimate(work: Iterable[W], size: Callable[[W], int], terms: Terms) -> Estim
     # Each repair shows the reply before it too.
     upper_in = asked * (mean.upper + TEMPLATE_TOKENS) + sum(range(asked)) * (terms.max_tokens + TEMPLATE_TOKENS)
     tokens_in = Range(n * mean.low // SPARSE, round(n * mean.expected / USUAL), ceil(round(n * upper_in, 3)))
-    shortest, usual = (min(reply, terms.max_tokens) for reply in (SHORTEST_REPLY, terms.reply_tokens))
+    usual = min(terms.reply_tokens, terms.max_tokens)
+    shortest = min(SHORTEST_REPLY, usual)
     tokens_out = Range(n * shortest, n * usual, calls.upper * terms.max_tokens)
     return Estimate(calls, tokens_in, tokens_out, _cost(tokens_in, tokens_out, terms.prices), len(chosen))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -64,7 +64,12 @@ def _passport(
     again = _said_again(ledger, name, said)
     contests = contests_of([*said, *again], _lengths(ledger, said), surgeons, settings=settings, own=own)
     with workspace.stage("passport", assessor=name) as outcome:
-        made = passport(name, contests, attack_success=_attack_success(ledger, name), cost_per_1000=_cost(said))
+        made = passport(
+            name,
+            contests,
+            attack_success=_attack_success(ledger, name, {each.rubric for each in said}),
+            cost_per_1000=_cost(said),
+        )
         outcome.update(made.facts())
     return made
 
@@ -92,10 +97,11 @@ def _settings(ledger: Ledger) -> dict[str, Setting]:
     return {found.id: Setting(found.mode, found.topic) for found in ledger.rows(sa.select(row.id, row.mode, row.topic))}
 
 
-def _attack_success(ledger: Ledger, name: str) -> dict[str, float]:
-    """Success by kind, where this judge was attacked; from the newest such run."""
+def _attack_success(ledger: Ledger, name: str, versions: Collection[str]) -> dict[str, float]:
+    """Success by kind, where this judge was attacked by these rubric versions; from the newest such run."""
     for done in reversed(latest(ledger, LOOKED_BACK, "attack")):
-        if done.event == "finished" and done.detail.get("judge") == name:
+        ours = done.detail.get("judge") == name and not set(versions).isdisjoint(done.detail.get("rubrics", ()))
+        if done.event == "finished" and ours:
             kinds = done.detail["kinds"]
             return {kind: each["rate"] for kind, each in kinds.items() if each["rate"] is not None}
     return {}

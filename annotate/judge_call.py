@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ import orjson
 from annotate.level_odds import Odds, level_odds
 from ledger.config import JudgeConfig
 from sampling.chat import Turn
-from sampling.endpoint import MALFORMED, Admit, Endpoint, NoReply
+from sampling.endpoint import MALFORMED, PLAIN, Admit, Endpoint, NoReply
 from sampling.endpoint_refusal import is_overlong, read_refusal
 
 OVERLONG = "over-long"  # the prompt, and the reply that it leaves room for, are more than the model's window holds
@@ -54,7 +55,9 @@ async def ask(endpoint: Endpoint, body: Mapping[str, Any], admit: Admit | None =
         EndpointError: no request can succeed: see `Endpoint.complete`.
         BudgetError: not even the first attempt was let pass.
     """
-    got = await endpoint.complete(body, read_completion, OPTIONAL, admit)
+    sent = {**body, **PLAIN} if endpoint.fills_in else body
+    read = partial(read_completion, max_tokens=body["max_tokens"])
+    got = await endpoint.complete(sent, read, (*OPTIONAL, *PLAIN), admit)
     reply = Reply(got.said, no_reply_cause(got)) if isinstance(got, NoReply) else got
     return replace(reply, text=endpoint.keepable(reply.text))
 
@@ -67,8 +70,12 @@ def no_reply_cause(got: NoReply) -> str:
     return REFUSED if refusal.code == FILTERED else got.cause
 
 
-def read_completion(raw: bytes) -> Reply:
-    """What a chat completion says; anything else that a server may send has its cause."""
+def read_completion(raw: bytes, max_tokens: int = 0) -> Reply:
+    """What a chat completion says; anything else that a server may send has its cause.
+
+    ``max_tokens``: that a reply may have. One that ended for its length before that has met the end of the model's
+    window: asked again, it would meet it again.
+    """
     shown = raw.decode("utf-8", "replace")
     try:
         body = orjson.loads(raw)
@@ -85,7 +92,14 @@ def read_completion(raw: bytes) -> Reply:
     if refusal or finish == FILTERED:
         return Reply(refusal or text, REFUSED)
     if finish == "length":
-        return Reply(text, "cut")
+        return Reply(text, OVERLONG if 0 < _written(body) < max_tokens else "cut")
     if not text.strip():
         return Reply(text, "empty")
     return Reply(text, levels=level_odds(choice.get("logprobs")))
+
+
+def _written(body: Mapping[str, Any]) -> int:
+    """The tokens of a reply, as the server counts them; 0 where it does not."""
+    usage = body.get("usage")
+    written = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return written if isinstance(written, int) else 0

@@ -23,6 +23,7 @@ class Tally:
     invalid_ratings: int = 0  # among them
     verdicts: Counter[str] = field(default_factory=Counter)  # new ones
     causes: Counter[str] = field(default_factory=Counter)  # of the invalid ones
+    flipped: int = 0  # contests on these prompts in which the preference changed with the order, the known ones too
     tokens: int = 0  # as the servers counted them
     cost: float = 0.0  # in the currency of the price list
 
@@ -57,6 +58,8 @@ class Tally:
         if self.ratings or self.known_ratings:
             rated = f"{self.ratings} answers rated ({self.known_ratings} were known), {self.invalid_ratings} invalid"
             line = f"{rated}; {line}"
+        if self.flipped:
+            line += f"\n  {self.flipped} contests flipped with the order: ties, which a surgeon should look at"
         if not self.causes:
             return line
         causes = ", ".join(f"{cause}: {count}" for cause, count in self.causes.most_common(MOST_CAUSES))

@@ -24,6 +24,7 @@ from ledger.records import Order
 
 Odds = Mapping[str, float]  # level -> probability; adds up to 1; levels in terms of the order shown
 
+DIGITS = 4  # of a strength; a server's sums differ in the sixth from batch to batch
 VALUE = re.compile(rf'"verdict"\s*:\s*"(?P<level>{"|".join(LEVELS)})"')
 
 
@@ -36,7 +37,7 @@ def strength_of(said: Ruling, order: Order, odds: Odds | None) -> float:
     if not odds or not odds.get(said.level):
         return said.strength
     shown_first = sum(odds.get(level, 0.0) * strength for level, (_, strength) in MEANING.items())
-    return round(shown_first if order == "ab" else 1 - shown_first, 6)
+    return round(shown_first if order == "ab" else 1 - shown_first, DIGITS)
 
 
 def level_odds(logprobs: Any) -> Odds | None:

@@ -13,6 +13,7 @@ from ledger.records import Comparison, Mode, Order, Verdict
 
 Side = Literal["a", "b"]
 Said = Mapping[Order, list[Comparison]]
+Consensus = Mapping[tuple[str, str], Preference]  # by two answers
 
 
 class Setting(NamedTuple):
@@ -105,32 +106,40 @@ def contests_of(
     Raises:
         ValueError: ``comparisons`` are several judges'.
     """
-    said = _by_contest(comparisons)
-    by_surgeons, by_reference = _consensus(surgeons), _consensus(reference)
-    made = []
-    for key, orders in said.items():
-        one = next(iter(orders.values()))[0]
-        setting = settings.get(one.prompt, Setting("clinical", ""))
-        first = [each[0] for each in orders.values()]
-        made.append(
-            JudgedContest(
-                prompt=one.prompt,
-                ab=_first(orders, "ab"),
-                ba=_first(orders, "ba"),
-                strength=_strength(first),
-                causes=tuple(each.cause or "unknown" for each in first if each.verdict == "invalid"),
-                retests_ab=_retests(orders, "ab"),
-                retests_ba=_retests(orders, "ba"),
-                length_a=lengths.get(key.a),
-                length_b=lengths.get(key.b),
-                mode=setting.mode,
-                topic=setting.topic,
-                surgeon=by_surgeons.get((key.a, key.b)),
-                reference=by_reference.get((key.a, key.b)),
-                own=_own_side(one, own),
-            )
-        )
-    return made
+    others = _Others(lengths, settings, own, _consensus(surgeons), _consensus(reference))
+    return [_judged(key, orders, others) for key, orders in _by_contest(comparisons).items()]
+
+
+class _Others(NamedTuple):
+    """What is known besides the judge's own verdicts."""
+
+    lengths: Mapping[str, float]
+    settings: Mapping[str, Setting]
+    own: Collection[str]
+    surgeons: Consensus
+    reference: Consensus
+
+
+def _judged(key: ContestKey, orders: Said, others: _Others) -> JudgedContest:
+    one = next(iter(orders.values()))[0]
+    setting = others.settings.get(one.prompt, Setting("clinical", ""))
+    first = [each[0] for each in orders.values()]
+    return JudgedContest(
+        prompt=one.prompt,
+        ab=_first(orders, "ab"),
+        ba=_first(orders, "ba"),
+        strength=_strength(first),
+        causes=tuple(each.cause or "unknown" for each in first if each.verdict == "invalid"),
+        retests_ab=_retests(orders, "ab"),
+        retests_ba=_retests(orders, "ba"),
+        length_a=others.lengths.get(key.a),
+        length_b=others.lengths.get(key.b),
+        mode=setting.mode,
+        topic=setting.topic,
+        surgeon=others.surgeons.get((key.a, key.b)),
+        reference=others.reference.get((key.a, key.b)),
+        own=_own_side(one, others.own),
+    )
 
 
 def _by_contest(comparisons: Iterable[Comparison]) -> Mapping[ContestKey, Said]:
@@ -165,7 +174,7 @@ def _own_side(comparison: Comparison, own: Collection[str]) -> Side | None:
     return None if a == b else "a" if a else "b"
 
 
-def _consensus(comparisons: Iterable[Comparison]) -> Mapping[tuple[str, str], Preference]:
+def _consensus(comparisons: Iterable[Comparison]) -> Consensus:
     """The majority of the assessors on each two answers; one who contradicts himself is for a tie."""
     by_assessor: dict[tuple[str, str], dict[str, list[Verdict]]] = defaultdict(lambda: defaultdict(list))
     for each in comparisons:

@@ -27,8 +27,8 @@ def derived(contest: Contest, a: Rating, b: Rating, tie_margin: float = TIE_MARG
         ValueError: the ratings are not of the contest's two answers, or not by one assessor and the same criteria.
     """
     _check(contest, a, b)
-    causes = [f"{side}: {rating.cause}" for side, rating in (("a", a), ("b", b)) if rating.score is None]
     if a.score is None or b.score is None:
+        causes = dict.fromkeys(rating.cause for rating in (a, b) if rating.score is None)
         return _comparison(contest, a, "invalid", EVEN, cause=", ".join(causes))
     return _comparison(
         contest,

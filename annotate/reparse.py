@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from annotate.attempts import taken_apart
+from annotate.criteria import Criteria
 from annotate.judge_protocol import ruling
 from annotate.level_odds import Odds, strength_of
+from annotate.rating import scored
+from annotate.rating_protocol import reading
 from annotate.rubric import Rubric
-from ledger.records import Comparison, storable
+from ledger.records import Comparison, Rating, storable
 
+T = TypeVar("T")
 READABLE = ("", "unparsable")  # what a judge said to its end, read then or not
 
 
 def reparse(comparison: Comparison, rubric: Rubric, odds: Odds | None = None) -> Comparison | None:
     """What today's parser reads in the raw reply that a comparison has kept.
 
-    Of several attempts the last readable one counts. The tokens stay with the comparison that was paid for, so that
-    adding both up bills them once.
+    The tokens stay with the comparison that was paid for, so that adding both up bills them once.
 
     Args:
         comparison: by an LLM judge; its own ``order`` says which answer was shown first.
@@ -27,20 +32,14 @@ def reparse(comparison: Comparison, rubric: Rubric, odds: Odds | None = None) ->
     Returns:
         None where there is nothing to read, nothing can be read, or it is what the comparison says already.
     """
-    for attempt in reversed(taken_apart(comparison.reply, comparison.cause)):
-        if attempt.cause not in READABLE:
-            continue
-        if not attempt.text:
-            return None  # all of it is in the comparison's fields
-        said = ruling(attempt.text, comparison.order, rubric.axes)
-        if said is not None:
-            break
-    else:
+    order = comparison.order
+    said = _last_readable(comparison.reply, comparison.cause, lambda text: ruling(text, order, rubric.axes))
+    if said is None:
         return None
     read = replace(
         comparison,
         verdict=said.verdict,
-        strength=strength_of(said, comparison.order, odds),
+        strength=strength_of(said, order, odds),
         axes=said.axes,
         rationale=storable(said.rationale),
         cause="",
@@ -49,6 +48,23 @@ def reparse(comparison: Comparison, rubric: Rubric, odds: Odds | None = None) ->
         seconds=0.0,
     )
     return None if _says_the_same(read, comparison) else read
+
+
+def reparse_rating(rating: Rating, criteria: Criteria) -> Rating | None:
+    """The same for an invalid rating by these criteria."""
+    said = _last_readable(rating.reply, rating.cause, lambda text: reading(text, criteria.names))
+    return None if said is None else replace(scored(rating, said, criteria), tokens=0, cost=0.0, seconds=0.0)
+
+
+def _last_readable(reply: str, cause: str, read: Callable[[str], T | None]) -> T | None:
+    """What stands in the last attempt in which anything can be read."""
+    for attempt in reversed(taken_apart(reply, cause)):
+        if attempt.cause in READABLE:
+            if not attempt.text:
+                return None  # all of it is in the record's fields
+            if (said := read(attempt.text)) is not None:
+                return said
+    return None
 
 
 def _says_the_same(one: Comparison, other: Comparison) -> bool:

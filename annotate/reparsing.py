@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+import sqlalchemy as sa
+
 from annotate.assessors import Judge, configured_judges
 from annotate.call_cache import known_calls
 from annotate.each_judge import EachJudge
-from annotate.reparse import reparse
+from annotate.reparse import reparse, reparse_rating
 from annotate.rubric import Rubric
 from ledger.errors import StageError
-from ledger.records import Comparison
+from ledger.records import Comparison, Rating
 from ledger.store import Ledger
-from ledger.tables import comparisons
+from ledger.tables import comparisons, ratings
 from ledger.workspace import Workspace
 
 CHUNK = 1_000
@@ -28,6 +30,8 @@ class ReparseReport:
     judge: str
     read: Counter[str] = field(default_factory=Counter)  # verdicts in place of invalid ones, written down
     still_invalid: int = 0
+    ratings: int = 0  # in place of invalid ones; `wardround judge` compares by them
+    ratings_still_invalid: int = 0
     differing: int = 0  # valid verdicts that would be read otherwise today; they stand as they are
 
     def text(self) -> str:
@@ -35,6 +39,8 @@ class ReparseReport:
         shares = ", ".join(f"{verdict} {count}" for verdict, count in sorted(self.read.items()))
         line = f"{self.judge}: {self.read.total()} invalid verdicts can be read now{': ' if shares else ''}{shares}"
         lines = [f"{line}; {self.still_invalid} cannot"]
+        if self.ratings or self.ratings_still_invalid:
+            lines.append(f"  {self.ratings} invalid ratings can be read now; {self.ratings_still_invalid} cannot")
         if self.differing:
             lines.append(f"  {self.differing} valid verdicts would be read otherwise today; they stand as they are")
         return "\n".join(lines)
@@ -70,6 +76,7 @@ def _reparse(workspace: Workspace, judge: Judge) -> ReparseReport:
         said = ledger.read(Comparison, *by_judge, newest_first=True)
         while chunk := list(islice(said, CHUNK)):
             ledger.append(list(_readable(ledger, chunk, rubrics, report)))
+        ledger.append(list(_readable_ratings(ledger, judge, report)))
         outcome.update(report.facts())
     return report
 
@@ -90,6 +97,24 @@ def _readable(
                 continue
             answered.add(_slot(each))
             report.read[read.verdict] += 1
+            yield read
+
+
+def _readable_ratings(ledger: Ledger, judge: Judge, report: ReparseReport) -> Iterator[Rating]:
+    by_version = {used.version: used for used in (judge.criteria.of("clinical"), judge.criteria.of("exam"))}
+    row = ratings.c
+    by_judge = (row.assessor == judge.name, row.rubric.in_(by_version))
+    query = sa.select(row.candidate, row.rubric).where(*by_judge, row.score.is_not(None))
+    done = {(found.candidate, found.rubric) for found in ledger.rows(query)}
+    for each in ledger.read(Rating, *by_judge, row.score.is_(None), row.reply != "", newest_first=True):
+        if (each.candidate, each.rubric) in done:
+            continue
+        read = reparse_rating(each, by_version[each.rubric])
+        if read is None:
+            report.ratings_still_invalid += 1
+        else:
+            done.add((each.candidate, each.rubric))
+            report.ratings += 1
             yield read
 
 

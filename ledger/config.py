@@ -141,7 +141,7 @@ class JudgeConfig(PricedEndpointConfig):
     temperature: Annotated[float, Field(ge=0)] = 0.0
     max_tokens: Positive = 1_024
     repairs: Annotated[int, Field(ge=0)] = 2  # further calls after a reply in which no verdict can be read
-    tie_margin: Share = 0.02  # reference metric: scores closer than this are a tie
+    tie_margin: Share = 0.02  # reference metric and points: scores closer than this are a tie
     protocol: Literal["pairwise", "pointwise"] = "pairwise"  # pointwise: each answer by itself, by criteria
     criteria: str = "surgical"  # pointwise, and best_worst; "auto": by the question's mode
     contests: Literal["all", "round_robin", "best_worst"] = "all"  # among the answers of one model

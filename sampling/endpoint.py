@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import orjson
@@ -21,6 +22,7 @@ from ledger.errors import BudgetError, EndpointError
 from ledger.records import storable
 from ledger.screen import say
 from sampling.endpoint_address import Address, Table, address_of
+from sampling.endpoint_listing import model_names, owner_of
 from sampling.endpoint_refusal import BAD_REQUEST, BUSY, Refusal, read_refusal, status_cause, untaken_field
 from sampling.endpoint_transport import CUT, TIMEOUT, Response, Transport, UnreachedError, open_transport
 
@@ -39,6 +41,9 @@ LEAST_SECRET = 8  # characters; a shorter key is a placeholder, and taking it ou
 NO_LISTING = (404, 405, 501)  # a server that does not list its models
 PASSING = (408, 409, BUSY)  # and all from 500 up
 MALFORMED = "malformed response"
+# Where a request is silent, some servers take what came with the model, which may change what is said.
+FILLING_IN = ("vllm", "sglang")
+PLAIN: Mapping[str, float] = MappingProxyType({"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0})
 WHOLE_ENDPOINT: Mapping[int, tuple[str, str]] = {
     401: ("the key is refused", "set a valid key in {key_env}"),
     402: ("there is no credit left", "top up the account; what was answered stays"),
@@ -74,6 +79,7 @@ class Endpoint:
         """``address.foreign`` texts are to be screened before they are asked about."""
         self.config, self.address, self.model = config, address, model
         self._line = line
+        self.fills_in = False  # does the server say that it takes what is not said from the model's own settings?
         self._untaken: set[str] = set()  # request fields that this server does not take
 
     @property
@@ -168,6 +174,7 @@ class Endpoint:
         except UnreachedError as error:
             raise self._unreachable(str(error)) from error
         refusal = read_refusal(listing.body)
+        self.fills_in = owner_of(listing.body) in FILLING_IN
         if listing.ok or listing.status in NO_LISTING:
             if not listing.ok or self.model not in model_names(listing.body):
                 await self._probe(admit)
@@ -271,14 +278,6 @@ def waiting(attempt: int, told: float | None) -> float:
     if told is not None:
         return told
     return float(min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)) * random.uniform(0.75, 1.0)
-
-
-def model_names(raw: bytes) -> tuple[str, ...]:
-    """The ids in a server's list of models; none if it is no such list."""
-    try:
-        return tuple(str(model["id"]) for model in orjson.loads(raw)["data"])
-    except (ValueError, LookupError, TypeError):
-        return ()
 
 
 def taken(body: Mapping[str, Any], untaken: Collection[str]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""Fixtures that every room uses."""
+"""Fixtures that several rooms use."""
 
 from __future__ import annotations
 
 import os
 import signal
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +66,24 @@ def ledger(url: str) -> Iterator[Ledger]:
 def workspace(tmp_path: Path, ledger: Ledger) -> Workspace:
     """A workspace with default settings and an empty ledger."""
     return Workspace(tmp_path, parse_config(""), ledger)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Two cores' worth of Ray on this machine."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # on GPUs, of which there are none
+        ray.init(
+            address="local",
+            num_cpus=2,
+            num_gpus=0,
+            object_store_memory=100 * 2**20,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    yield
+    ray.shutdown()

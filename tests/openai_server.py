@@ -34,6 +34,8 @@ def completion(text: str | None, finish: str = "stop", tokens: int = 7, **messag
         "message": {"role": "assistant", "content": text, **message},
     }
     usage = {"prompt_tokens": tokens - 1, "completion_tokens": 1, "total_tokens": tokens}
+    if finish == "length":  # it would be as many as may be, and nobody here knows how many these are
+        del usage["completion_tokens"]
     return Answer(body=json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode())
 
 

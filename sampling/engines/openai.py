@@ -13,18 +13,15 @@ from typing import Any
 
 from ledger.config import Config
 from ledger.records import ModelVersion
-from sampling.endpoint import Endpoint, NoReply, open_endpoint
+from sampling.endpoint import PLAIN, Endpoint, NoReply, open_endpoint
 from sampling.endpoint_refusal import BAD_REQUEST, is_overlong, read_refusal
 from sampling.endpoint_screen import withheld
 from sampling.engines.choices import read_choices
-from sampling.engines.protocol import Answer, Request, Sample, unanswered
+from sampling.engines.protocol import SECONDS, TOGETHER, Answer, Request, Sample, unanswered
 from sampling.in_flight import Crew, Gathering
 
-GATHERING = Gathering(most=64, seconds=1.0)  # answers that are handed on at once
 # Without these an answer is still drawn as the configuration says, though not told as well, or not repeatably.
-OPTIONAL = ("logprobs", "seed", "max_tokens", "top_k", "min_p", "repetition_penalty")
-# Where a request is silent, `vllm serve` takes what came with the model: answers would not be as their record says.
-PLAIN = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+OPTIONAL = ("logprobs", "seed", "max_tokens", *PLAIN)
 
 
 class OpenAIEngine:
@@ -44,7 +41,7 @@ class OpenAIEngine:
         Raises:
             EndpointError: no further request can succeed; what had been answered by then was yielded before.
         """
-        crew = Crew(unanswered(requests), self.answer, GATHERING)
+        crew = Crew(unanswered(requests), self.answer, Gathering(TOGETHER, SECONDS))
         crew.start(self.config.server.concurrency, self._runner.get_loop())
         try:
             while crew.has_more:
@@ -64,15 +61,12 @@ class OpenAIEngine:
         cause = withheld(turn["content"] for turn in request.turns) if self.endpoint.foreign else ""
         if cause:
             return Answer(request, cause=cause)
-        shown: Request | None = request
-        too_long: Answer | None = None
-        while shown is not None:
+        whole, fits = await self._draw(request)
+        answer, shown = whole, request
+        while not fits and self.config.sample.overlong == "cut_context" and (less := shown.without_last_passage()):
+            shown = less
             answer, fits = await self._draw(shown)
-            if fits:
-                return answer
-            too_long = too_long or answer
-            shown = shown.without_last_passage() if self.config.sample.overlong == "cut_context" else None
-        return too_long or Answer(request)
+        return answer if fits else whole
 
     async def _draw(self, request: Request) -> tuple[Answer, bool]:
         """The answer to a request as it is, and whether the prompt fits the model's window.

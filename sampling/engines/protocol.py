@@ -14,6 +14,9 @@ from sampling.chat import Turn, conversation
 
 T = TypeVar("T")
 
+# An engine that has no batches hands out what has ended when it is so many answers, or after so long.
+TOGETHER, SECONDS = 64, 1.0
+
 
 @dataclass(frozen=True)
 class Request:

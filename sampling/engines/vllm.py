@@ -14,14 +14,13 @@ from typing import Any
 from ledger.config import SampleConfig
 from ledger.errors import ConfigError, ModelError, StageError
 from sampling.adapters import combined
-from sampling.engines.protocol import Answer, Request, Sample, unanswered
+from sampling.engines.protocol import SECONDS, TOGETHER, Answer, Request, Sample, unanswered
 from sampling.engines.rendering import Rendered, Renderer
 from sampling.engines.vllm_settings import TABLE, engine_settings, said, why_it_does_not_start
 from sampling.models import PolicySource, load_tokenizer
 from sampling.quiet import quiet
 
 AHEAD = 4  # times the sequences that vLLM draws at once: so many wait for their turn
-TOGETHER, SECONDS = 64, 1.0  # what has ended is handed out by so many, or after so long
 # Before vLLM is imported: its log would go to standard output, where results go, and it would report its use.
 ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",

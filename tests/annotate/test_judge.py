@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from annotate.judge import LOOKED_UP, Work, both_orders, judge
+from annotate.judge import Work, both_orders, judge
+from annotate.prepared import LOOKED_UP
 from annotate.rubric import Rubric, RubricByMode
 from ledger.errors import EndpointError
 from ledger.records import Comparison, Message, Prompt

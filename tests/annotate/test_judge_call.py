@@ -155,3 +155,26 @@ def test_a_server_that_tells_no_probabilities_is_asked_without(
     assert set(last) & {"logprobs", "top_logprobs"} == kept
     assert "response_format" in last
     assert running.asked[-2] == last
+
+
+def lengthy(written: int) -> Answer:
+    choice = {"finish_reason": "length", "message": {"content": '{"rationale": "'}}
+    usage = {"prompt_tokens": 500, "completion_tokens": written, "total_tokens": 500 + written}
+    return Answer(body=json.dumps({"choices": [choice], "usage": usage}).encode())
+
+
+@pytest.mark.parametrize(("written", "cause"), [(64, "cut"), (21, "over-long")])
+def test_a_reply_that_met_the_end_of_the_window_is_not_merely_cut(written: int, cause: str) -> None:
+    with serving(in_turn(lengthy(written))) as server:
+        (reply,) = asked(server.url, max_tokens=64)
+    assert reply.cause == cause
+
+
+@pytest.mark.parametrize(("owner", "plainly"), [("vllm", True), ("system", False)])
+def test_a_server_that_fills_in_the_models_own_settings_is_told_plain_ones(owner: str, plainly: bool) -> None:
+    models = Answer(body=json.dumps({"data": [{"id": MODEL, "owned_by": owner}]}).encode())
+    with serving(in_turn(verdict("tie")), models) as server:
+        asked(server.url)
+    (sent,) = server.asked
+    assert ({"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}.items() <= sent.items()) is plainly
+    assert ("top_k" in sent) is plainly

@@ -91,7 +91,7 @@ def test_the_margin_is_that_of_the_configuration() -> None:
 
 @pytest.mark.parametrize(
     ("a", "b", "cause"),
-    [(None, 0.5, "a: cut"), (0.5, None, "b: unparsable"), (None, None, "a: cut, b: unparsable")],
+    [(None, 0.5, "cut"), (0.5, None, "unparsable"), (None, None, "cut, unparsable")],
 )
 def test_an_invalid_rating_makes_an_invalid_comparison(a: float | None, b: float | None, cause: str) -> None:
     said = derived(CONTEST, *of_both(CONTEST, a, b))

@@ -27,6 +27,7 @@ from sampling.models import (
     source_of,
 )
 from sampling.policies import sft_model
+from tests.lora_adapters import make_adapters
 
 
 def configured(workspace: Workspace, **model: object) -> Workspace:
@@ -41,20 +42,8 @@ def source(folder: Path, *adapters: Path, **config: Any) -> PolicySource:
 @pytest.fixture(scope="module")
 def adapters(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two LoRA adapters for the tiny policy that change what it says."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    folder = tmp_path_factory.mktemp("adapters")
-    for number, rank in enumerate((2, 4)):
-        config = LoraConfig(r=rank, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
-        model = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_policy), config)
-        torch.manual_seed(number)
-        for name, weight in model.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(weight, std=0.1)
-        model.save_pretrained(folder / str(number))
-    return folder / "0", folder / "1"
+    first, second = make_adapters(tiny_policy, tmp_path_factory.mktemp("adapters"), ranks=(2, 4), alpha=16)
+    return first, second
 
 
 def logits(model: Any) -> Any:

@@ -14,6 +14,7 @@ from ledger.config import ChatConfig, ModelConfig
 from ledger.records import Message, Prompt
 from sampling.engines.protocol import Answer, Engine, Request, Sample
 from sampling.models import PolicySource
+from tests.lora_adapters import make_adapters
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -34,18 +35,12 @@ def policy(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Its own settings name sampling parameters, which nobody may use, and more tokens that end an answer.
     """
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = tmp_path_factory.mktemp("sharp") / "policy"
     tokenizer = AutoTokenizer.from_pretrained(tiny_policy)
     model = AutoModelForCausalLM.from_pretrained(tiny_policy)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if name.endswith("proj.weight"):
-                weight.mul_(6)
-            if "embed" in name:
-                weight.mul_(8)
+    sharpen(model)
     model.config.max_position_embeddings = WINDOW
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -55,23 +50,23 @@ def policy(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def sharpen(model: Any) -> None:
+    """Let what the model says next depend on all that went before, as far as an untrained model can."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("proj.weight"):
+                weight.mul_(6)
+            if "embed" in name:
+                weight.mul_(8)
+
+
 @pytest.fixture(scope="session")
 def adapters(policy: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two LoRA adapters that change what the policy says."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    folder = tmp_path_factory.mktemp("adapters")
-    for number, rank in enumerate((4, 6)):
-        config = LoraConfig(r=rank, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
-        model = get_peft_model(AutoModelForCausalLM.from_pretrained(policy), config)
-        torch.manual_seed(number)
-        for name, weight in model.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(weight, std=0.1)
-        model.save_pretrained(folder / str(number))
-    return folder / "0", folder / "1"
+    first, second = make_adapters(policy, tmp_path_factory.mktemp("adapters"), ranks=(4, 6), alpha=8)
+    return first, second
 
 
 def source(policy: Path, *adapters: Path) -> PolicySource:

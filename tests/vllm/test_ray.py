@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,27 +17,6 @@ from sampling.engines.transformers import open_transformers
 from tests.vllm.conftest import GREEDY_TEMPERATURE, QUESTIONS, SMALL, WINDOW, answered, facts, request, source
 
 TOKENS = 12
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Two cores' worth of Ray on this machine."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    import ray
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # on GPUs, of which there are none
-        ray.init(
-            address="local",
-            num_cpus=2,
-            num_gpus=0,
-            object_store_memory=100 * 2**20,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-    yield
-    ray.shutdown()
 
 
 def configured(**sample: Any) -> Config:

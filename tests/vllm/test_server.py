@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import threading
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -33,14 +26,12 @@ from tests.vllm.conftest import (
     request,
     source,
 )
+from tests.vllm.served import KEY, Server, asked, serving
 
-HOST, KEY = "127.0.0.1", "a key that the server knows"
 BROKEN = "\ufffd"  # a character that is cut off at the end of an answer: the server leaves it out
-READY = "Application startup complete"
 # As if they had come with the model: what a request does not say, the server takes from there.
 THE_MODELS_OWN = {"top_k": 1, "repetition_penalty": 1.9, "min_p": 0.5}
 OPTIONS = {
-    "--dtype": "float32",
     "--max-model-len": str(WINDOW),
     "--max-num-batched-tokens": "2048",
     "--kv-cache-memory-bytes": str(SMALL["kv_cache_memory_bytes"]),
@@ -49,58 +40,19 @@ OPTIONS = {
     "--override-generation-config": json.dumps(THE_MODELS_OWN),
     "--structured-outputs-config": json.dumps({"backend": "xgrammar", "disable_any_whitespace": True}),
 }
-FLAGS = ("--enforce-eager", "--no-enable-chunked-prefill", "--enable-lora")
-ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_API_KEY": KEY}
-
-
-@dataclass(frozen=True)
-class Server:
-    url: str
-    log: list[str]
-
-    def config(self, sample: str = "") -> Config:
-        text = f'[sample]\nmax_new_tokens = 12\n{sample}\n[server]\nbase_url = "{self.url}"\nretries = 0'
-        return parse_config(text)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def server(policy: Path, adapters: tuple[Path, Path]) -> Iterator[Server]:
     """A server that has the base as "sft" and an adapter on it as "round-1"."""
-    port = free_port()
-    where = ["--host", HOST, "--port", str(port)]
-    models = ["--model", str(policy), "--served-model-name", "sft", "--lora-modules", f"round-1={adapters[0]}"]
-    options = [part for option in OPTIONS.items() for part in option]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *where, *models, *options, *FLAGS]
-    log: list[str] = []
-    ready = threading.Event()
+    models = {"--model": str(policy), "--served-model-name": "sft", "--lora-modules": f"round-1={adapters[0]}"}
+    with serving({**models, **OPTIONS}, "--enable-lora") as running:
+        yield running
 
-    def listen(process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            log.append(line)
-            if READY in line:
-                ready.set()
-        ready.set()  # it has ended, ready or not
 
-    environment = {**os.environ, **ENVIRONMENT}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        listener = threading.Thread(target=listen, args=(process,))
-        listener.start()
-        try:
-            assert ready.wait(180)
-            assert process.poll() is None, "".join(log[-30:])
-            yield Server(f"http://{HOST}:{port}/v1", log)
-        finally:
-            process.terminate()
-            listener.join()
+def configured(server: Server, sample: str = "") -> Config:
+    text = f'[sample]\nmax_new_tokens = 12\n{sample}\n[server]\nbase_url = "{server.url}"\nretries = 0'
+    return parse_config(text)
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +65,7 @@ SFT, TRAINED = ModelVersion("sft", "sft", "w0"), ModelVersion("round-1", "dpo", 
 
 def test_sample_i_of_n_is_the_single_sample_of_seed_s_plus_i(server: Server) -> None:
     requests = [request(number, tuple(range(4))) for number in range(len(QUESTIONS))]
-    with open_openai(server.config(), SFT) as engine:
+    with open_openai(configured(server), SFT) as engine:
         together = everything(engine, requests)
         assert everything(engine, requests[::-1]) == together
         texts = [text for samples in together.values() for text, *_ in samples]
@@ -128,7 +80,7 @@ def test_sample_i_of_n_is_the_single_sample_of_seed_s_plus_i(server: Server) -> 
 def test_base_and_adapter_say_what_they_say_in_transformers(
     version: ModelVersion, server: Server, policy: Path, adapters: tuple[Path, Path]
 ) -> None:
-    config = server.config(f"top_p = {GREEDY_TOP_P}")
+    config = configured(server, f"top_p = {GREEDY_TOP_P}")
     requests = [request(number, (1, 2), GREEDY_TEMPERATURE) for number in range(len(QUESTIONS))]
     with open_openai(config, version) as engine:
         said = answered(engine, requests)
@@ -160,34 +112,30 @@ def test_structured_output(server: Server) -> None:
     assert json.loads(choice["message"]["content"])["grade"] in (1, 2, 3)
 
 
-def asked(server: Server, path: str, body: dict[str, Any]) -> Any:
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-    sent = urllib.request.Request(server.url + path, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(sent, timeout=60) as reply:
-        return json.load(reply)
-
-
 def test_what_the_model_cannot_hold_is_refused_or_loses_passages(server: Server) -> None:
     passages = ("It bulges. " * 10, "It is a wall. " * 200)
     requests = [request(0, (1, 2), context=passages), request(1, (3,))]
-    with open_openai(server.config(), SFT) as engine:
+    with open_openai(configured(server), SFT) as engine:
         refused = {answer.request.prompt.question: answer for answer in ended(engine, requests)}
     assert refused[QUESTIONS[0]].cause.startswith("too long: ")
     assert len(refused[QUESTIONS[1]].samples) == 1
-    with open_openai(server.config('overlong = "cut_context"'), SFT) as engine:
+    with open_openai(configured(server, 'overlong = "cut_context"'), SFT) as engine:
         cut = {answer.request.prompt.question: answer for answer in ended(engine, requests)}[QUESTIONS[0]]
     assert (cut.request.passages, len(cut.samples), cut.cause) == (1, 2, "")
 
 
 def test_a_model_that_it_does_not_serve_stops_at_once(server: Server) -> None:
     before = len(server.log)
-    with pytest.raises(EndpointError, match="round-7"), open_openai(server.config(), replace(TRAINED, name="round-7")):
+    with (
+        pytest.raises(EndpointError, match="round-7"),
+        open_openai(configured(server), replace(TRAINED, name="round-7")),
+    ):
         pass
     assert not [line for line in server.log[before:] if "/chat/completions" in line and "200 OK" in line]
 
 
 def test_a_wrong_key_stops_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WARDROUND_SERVER_KEY", "another key")
-    with pytest.raises(EndpointError) as caught, open_openai(server.config(), SFT):
+    with pytest.raises(EndpointError) as caught, open_openai(configured(server), SFT):
         pass
     assert "another key" not in str(caught.value)

@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -28,27 +27,6 @@ from sampling.models import PolicySource
 QUESTIONS = ("What is a hernia?", "Which wall contains a hernia?", "Of what is it a protrusion?", "What bulges?")
 TOKENS = 8
 WORKER = b"ray::MapWorker"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Two cores' worth of Ray on this machine."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    import ray
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # on GPUs, of which there are none
-        ray.init(
-            address="local",
-            num_cpus=2,
-            num_gpus=0,
-            object_store_memory=100 * 2**20,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-    yield
-    ray.shutdown()
 
 
 def configured(**sample: Any) -> Config:
