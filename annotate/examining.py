@@ -18,7 +18,7 @@ from ledger.errors import StageError
 from ledger.queries import latest
 from ledger.records import Comparison
 from ledger.store import Ledger
-from ledger.tables import candidates, comparisons, prompts
+from ledger.tables import candidates, comparisons, prompts, ratings
 from ledger.workspace import Workspace
 
 
@@ -68,7 +68,7 @@ def _passport(
             name,
             contests,
             attack_success=_attack_success(ledger, name, {each.rubric for each in said}),
-            cost_per_1000=_cost(said),
+            cost_per_1000=_cost(ledger, name, said),
         )
         outcome.update(made.facts())
     return made
@@ -107,6 +107,9 @@ def _attack_success(ledger: Ledger, name: str, versions: Collection[str]) -> dic
     return {}
 
 
-def _cost(said: Sequence[Comparison]) -> float | None:
-    total = sum(each.cost for each in said)
-    return 1000 * total / len(said) if total else None
+def _cost(ledger: Ledger, name: str, said: Sequence[Comparison]) -> float | None:
+    """Of 1,000 judgments, whether they were comparisons or ratings of single answers."""
+    row = ratings.c
+    by_judge = (row.assessor == name, row.rubric.in_({each.rubric for each in said}))
+    costs = [each.cost for each in ledger.rows(sa.select(row.cost).where(*by_judge))] or [each.cost for each in said]
+    return 1000 * sum(costs) / len(costs) if sum(costs) else None
