@@ -93,7 +93,11 @@ def _questions(ledger: Ledger, tasks: Iterator[Prepared[W, B, O]]) -> Iterator[Q
         found = known_calls(ledger, [question.key for question in questions])
         return [found.get(question.key) for question in questions]
 
-    return (each.question for each in with_known(tasks, recalled) if each.outcome is None and each.known is None)
+    seen: set[str] = set()
+    for each in with_known(tasks, recalled):
+        if each.outcome is None and each.known is None and each.question.key not in seen:
+            seen.add(each.question.key)  # the same question twice is one call
+            yield each.question
 
 
 def _reply_tokens(ledger: Ledger, judge: Judge) -> float:

@@ -111,5 +111,8 @@ def _cost(ledger: Ledger, name: str, said: Sequence[Comparison]) -> float | None
     """Of 1,000 judgments, whether they were comparisons or ratings of single answers."""
     row = ratings.c
     by_judge = (row.assessor == name, row.rubric.in_({each.rubric for each in said}))
-    costs = [each.cost for each in ledger.rows(sa.select(row.cost).where(*by_judge))] or [each.cost for each in said]
-    return 1000 * sum(costs) / len(costs) if sum(costs) else None
+    rated = list(ledger.rows(sa.select(row.candidate, row.rubric, row.cost).where(*by_judge)))
+    total = sum(each.cost for each in rated or said)
+    answers = len({(each.candidate, each.rubric) for each in rated})
+    contests = len({(each.a, each.b, each.order, each.rubric) for each in said})
+    return 1000 * total / (answers or contests) if total else None
