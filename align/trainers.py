@@ -1,7 +1,8 @@
-"""Thin calls of TRL: one trainer a method, everything else is TRL's own."""
+"""Thin calls of TRL: what a run is told, and how it goes on after a kill."""
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import shutil
@@ -10,21 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from align.methods import DEFAULTS, Method, learning_rate, method
+from align.reference_store import Reference
+from annotate.kto_labels import ClassRatio
 from ledger.config import AlignConfig
 from ledger.errors import ConfigError, StageError
 from ledger.screen import Advance, progress
 from sampling.quiet import quiet
 
-# (learning rate, beta) for LoRA. TRL's default rate of 1e-6 is meant for full fine-tuning.
-DEFAULTS: Mapping[str, tuple[float, float]] = {
-    "dpo": (2e-5, 0.1),  # Rafailov et al., 2023
-    "ipo": (2e-5, 0.1),  # Azar et al., 2024; beta is its tau
-    "orpo": (5e-5, 0.1),  # Hong et al., 2024; beta is its lambda
-    "kto": (2e-5, 0.1),  # Ethayarajh et al., 2024
-}
 CHECKPOINT_STATE = "trainer_state.json"  # the last file of a checkpoint that is written
-# The reference model's log-probabilities once, not once an epoch.
-PRECOMPUTE: Mapping[str, Any] = {"precompute_ref_log_probs": True}
 
 Row = Mapping[str, Any]
 
@@ -35,89 +30,135 @@ class TrainingRun:
 
     model: Any
     tokenizer: Any
-    rows: Sequence[Row]  # TRL's conversational columns, see align/dataset.py
+    rows: Sequence[Row]  # token ids (align/rendering.py), or TRL's conversational columns (align/dataset.py)
     config: AlignConfig
     folder: Path  # checkpoints
+    held_out: Sequence[Row] = ()  # not trained on: where their loss falls no longer, training stops
+    reference: Reference | None = None  # keeps the reference model's log-probabilities
 
 
 def train_adapter(run: TrainingRun, label: str) -> tuple[Any, dict[str, float]]:
-    """Train a LoRA adapter on preferences; go on from the last whole checkpoint where there is one.
+    """Train a LoRA adapter, or all weights, on preferences; go on from the last whole checkpoint where there is one.
 
     Returns:
-        The trained PEFT model, and the figures of the last logged step.
+        The trained model, and the figures of the last logged step.
 
     Raises:
         ConfigError: TRL does not know a key of ``[align.trainer]``, or refuses a setting.
         StageError: the loss is not a number.
     """
     with quiet():
-        trainer = _trainer(run)
+        trainer = make_trainer(run)
         return trainer.model, run_trainer(trainer, run.folder, label)
 
 
-def _trainer(run: TrainingRun) -> Any:
-    from datasets import Dataset
+def make_trainer(run: TrainingRun) -> Any:
+    """The trainer of a run, before its first step.
 
-    made = {"dpo": _dpo, "ipo": _ipo, "orpo": _orpo, "kto": _kto}[run.config.method]
-    trainer_class, config_class, own = made()
-    rate, beta = DEFAULTS[run.config.method]
-    settings = {
-        **common_settings(run.config, run.folder),
-        "learning_rate": run.config.learning_rate or rate,
-        "beta": run.config.beta or beta,
-        **own,
-        **run.config.trainer,
-    }
+    Raises:
+        ConfigError: see `train_adapter`.
+    """
+    _refuse_full_quantised(run)
+    chosen = method(run.config.method)
+    settings = trainer_settings(run, chosen)
     try:
-        args = config_class(**settings)
-        return trainer_class(
+        trainer = chosen.trainer(
             model=run.model,
-            args=args,
-            train_dataset=Dataset.from_list([dict(row) for row in run.rows]),
+            args=chosen.settings(**settings),
+            train_dataset=_dataset(run.rows),
+            eval_dataset=_dataset(run.held_out) if run.held_out else None,
             processing_class=run.tokenizer,
-            peft_config=lora(run.config),
+            peft_config=lora(run.config) if run.config.tuning == "lora" else None,
+            **_references(run, settings),
         )
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"TRL refuses it: {error}",
             where="wardround.toml, align or align.trainer",
-            advice=f"see {config_class.__name__}",
+            advice=f"see {chosen.settings.__name__}",
         ) from error
+    if run.held_out:
+        trainer.add_callback(_early_stopping(run.config.patience))
+    return trainer
 
 
-def _dpo() -> tuple[Any, Any, Mapping[str, Any]]:
-    from trl import DPOConfig, DPOTrainer
-
-    return DPOTrainer, DPOConfig, PRECOMPUTE
-
-
-def _ipo() -> tuple[Any, Any, Mapping[str, Any]]:
-    from trl import DPOConfig, DPOTrainer
-
-    return DPOTrainer, DPOConfig, {"loss_type": ["ipo"], **PRECOMPUTE}
-
-
-def _orpo() -> tuple[Any, Any, Mapping[str, Any]]:
-    from trl.experimental.orpo import ORPOConfig, ORPOTrainer
-
-    return ORPOTrainer, ORPOConfig, {}
+def trainer_settings(run: TrainingRun, chosen: Method) -> dict[str, Any]:
+    """What TRL's configuration of a run is made of, under TRL's names; what the user says there comes last."""
+    _, beta = DEFAULTS[run.config.method]
+    return {
+        **common_settings(run.config, run.folder),
+        "learning_rate": run.config.learning_rate or learning_rate(run.config.method, run.config.tuning),
+        "beta": run.config.beta or beta,
+        **chosen.own,
+        **(class_weights(run.rows) if run.config.method == "kto" else {}),
+        **(_stopping(run.config) if run.held_out else {}),
+        **run.config.trainer,
+    }
 
 
-def _kto() -> tuple[Any, Any, Mapping[str, Any]]:
-    from trl import KTOConfig, KTOTrainer
+def class_weights(rows: Sequence[Row]) -> dict[str, float]:
+    """The weights with which desirable and undesirable answers weigh the same, under TRL's names."""
+    desirable = sum(bool(row["label"]) for row in rows)
+    for_desirable, for_undesirable = ClassRatio(desirable, len(rows) - desirable).weights
+    return {"desirable_weight": for_desirable, "undesirable_weight": for_undesirable}
 
-    return KTOTrainer, KTOConfig, {}
+
+def _refuse_full_quantised(run: TrainingRun) -> None:
+    if run.config.tuning == "full" and getattr(run.model, "is_quantized", False):
+        raise ConfigError(
+            "quantised weights cannot be trained",
+            where="wardround.toml, align.tuning and model.quantization",
+            advice='set tuning to "lora" (QLoRA), or quantization to "none"',
+        )
+
+
+def _dataset(rows: Sequence[Row]) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_list([dict(row) for row in rows])
+
+
+def _references(run: TrainingRun, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The reference model, for the methods that have one.
+
+    TRL would load a second one from where the model's base lies, without the adapters that were merged into it; so
+    where all weights are trained and nothing is computed beforehand, it gets a copy.
+    """
+    if run.config.method == "orpo":
+        return {}
+    if run.config.tuning == "lora" or settings.get("precompute_ref_log_probs"):
+        return {"reference": run.reference}
+    return {"reference": run.reference, "ref_model": copy.deepcopy(run.model)}
+
+
+def _stopping(config: AlignConfig) -> dict[str, Any]:
+    """Evaluate at each checkpoint, and keep the best."""
+    return {
+        "eval_strategy": "steps",
+        "eval_steps": config.checkpoint_steps,
+        "per_device_eval_batch_size": config.batch_size,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
+    }
+
+
+def _early_stopping(patience: int) -> Any:
+    from transformers import EarlyStoppingCallback
+
+    return EarlyStoppingCallback(early_stopping_patience=patience)
 
 
 def lora(config: AlignConfig) -> Any:
-    """LoRA on every linear layer but the output head (Hu et al., 2022)."""
+    """LoRA (Hu et al., 2022), by default on every linear layer but the output head."""
     from peft import LoraConfig
 
     return LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=0.0,
-        target_modules="all-linear",
+        target_modules=config.lora_targets if isinstance(config.lora_targets, str) else list(config.lora_targets),
+        target_parameters=list(config.lora_parameters) or None,
         task_type="CAUSAL_LM",
     )
 
@@ -134,7 +175,7 @@ def common_settings(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "save_strategy": "steps",
         "save_steps": config.checkpoint_steps,
         "save_total_limit": 2,
-        "logging_steps": 5,
+        "logging_steps": 1,
     }
 
 
@@ -143,9 +184,11 @@ def machine_settings(folder: Path) -> dict[str, Any]:
     import torch
 
     cuda = torch.cuda.is_available()
+    bf16 = cuda and torch.cuda.is_bf16_supported()
     return {
         "output_dir": str(folder),
-        "bf16": cuda and torch.cuda.is_bf16_supported(),
+        "bf16": bf16,
+        "fp16": cuda and not bf16,
         "gradient_checkpointing": cuda,
         "use_cpu": not cuda,
         "dataloader_pin_memory": cuda,

@@ -1,26 +1,35 @@
-"""The training stage: a policy's preference pairs to a LoRA adapter and its `ModelVersion`."""
+"""The training stage: a policy's preference pairs to a LoRA adapter, or to new weights, and its `ModelVersion`."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from align.card import model_card
-from align.dataset import Preference, TrainingRow, paired_rows, unpaired_rows
-from align.trainers import DEFAULTS, TrainingRun, in_place_of, train_adapter
+from align.methods import DEFAULTS, learning_rate
+from align.processes import from_main, is_main
+from align.reference_store import Reference, ReferenceStore
+from align.running import in_place_of
+from align.step_log import STEP_LOG
+from align.trainers import Trained, TrainingRun, train_preferences
+from align.training_set import TrainingSet, material, training_set
 from annotate.pairing import build_pairs
 from ledger.errors import StageError
+from ledger.exclusive import exclusively
 from ledger.provenance import code_version, library_versions
-from ledger.records import Candidate, ModelVersion, Pair, Prompt, digest, pairs_hash
+from ledger.records import ModelVersion, digest, pairs_hash
 from ledger.screen import say
 from ledger.tables import models
 from ledger.weights import weights_hash
 from ledger.workspace import Workspace
-from sampling.chat import conversation
 from sampling.models import load_policy, load_tokenizer, source_of
+
+# Of [align], what a trained model does not depend on.
+WATCHING = {"on_alarm"}
 
 
 def with_method(workspace: Workspace, method: str | None) -> Workspace:
@@ -29,24 +38,26 @@ def with_method(workspace: Workspace, method: str | None) -> Workspace:
         return workspace
     if method not in DEFAULTS:
         raise StageError(f"no such method: {method}", where="--method", advice=f"one of {', '.join(DEFAULTS)}")
-    align = workspace.config.align.model_copy(update={"method": method})
+    return with_align(workspace, method=method)
+
+
+def with_align(workspace: Workspace, **changed: Any) -> Workspace:
+    """The workspace with some keys of ``[align]`` changed."""
+    align = workspace.config.align.model_copy(update=changed)
     return replace(workspace, config=workspace.config.model_copy(update={"align": align}))
 
 
 def train(workspace: Workspace, policy: ModelVersion, name: str) -> ModelVersion:
     """Train ``policy`` on the pairs of its own answers; a model trained so before is returned as it is.
 
-    A run that was killed goes on from its last whole checkpoint.
+    A run that was killed goes on from its last whole checkpoint. Under ``accelerate launch`` all processes call this;
+    the main one alone writes records and files.
 
     Raises:
-        StageError: there are no pairs, or the loss is not a number.
+        StageError: there are no pairs, an alarm stopped the run, the same run is on already, or the disk is full.
         ModelError: the policy does not load.
     """
-    pair_ids = sorted(build_pairs(workspace, policy).pairs)
-    if not pair_ids:
-        raise StageError(
-            f"no preference pairs of {policy.name}'s answers", where="ledger", advice="`wardround pairs` says why"
-        )
+    pair_ids = from_main(lambda: pairs_of(workspace, policy))
     planned = ModelVersion(
         name=name,
         method=workspace.config.align.method,
@@ -56,22 +67,48 @@ def train(workspace: Workspace, policy: ModelVersion, name: str) -> ModelVersion
         config=training_config(workspace),
         seed=workspace.config.align.seed,
     )
-    known = _trained_before(workspace, planned)
+    known = from_main(lambda: _trained_before(workspace, planned))
     if known:
         return known
-    with workspace.stage("train", policy=policy.id, method=planned.method, pairs=len(pair_ids)) as outcome:
+    with _logged(workspace, policy=policy.id, method=planned.method, pairs=len(pair_ids)) as outcome:
         model = _train(workspace, policy, planned, pair_ids)
-        workspace.ledger.append_trained(model, pair_ids)
+        from_main(lambda: workspace.ledger.append_trained(model, pair_ids))
         outcome.update(model=model.id, path=model.path, **model.metrics)
     return model
 
 
+def pairs_of(workspace: Workspace, policy: ModelVersion) -> list[str]:
+    """The ids of the pairs that a policy would be trained on, in order.
+
+    Raises:
+        StageError: there are none.
+    """
+    pair_ids = sorted(build_pairs(workspace, policy).pairs)
+    if not pair_ids:
+        raise StageError(
+            f"no preference pairs of {policy.name}'s answers", where="ledger", advice="`wardround pairs` says why"
+        )
+    return pair_ids
+
+
 def training_config(workspace: Workspace) -> Mapping[str, Any]:
     """Every setting that a trained model depends on."""
-    rate, beta = DEFAULTS[workspace.config.align.method]
-    align = workspace.config.align.model_dump(mode="json")
-    filled = {"learning_rate": align["learning_rate"] or rate, "beta": align["beta"] or beta}
+    align = workspace.config.align.model_dump(mode="json", exclude=WATCHING)
+    filled = {
+        "learning_rate": align["learning_rate"] or learning_rate(align["method"], align["tuning"]),
+        "beta": align["beta"] or DEFAULTS[align["method"]][1],
+    }
     return {"align": {**align, **filled}, "chat": workspace.config.chat.model_dump(mode="json")}
+
+
+@contextmanager
+def _logged(workspace: Workspace, **detail: Any) -> Iterator[dict[str, Any]]:
+    """The stage in the log, once for all processes."""
+    if not is_main():
+        yield {}
+        return
+    with workspace.stage("train", **detail) as outcome:
+        yield outcome
 
 
 def _trained_before(workspace: Workspace, planned: ModelVersion) -> ModelVersion | None:
@@ -85,52 +122,92 @@ def _trained_before(workspace: Workspace, planned: ModelVersion) -> ModelVersion
 
 def _train(workspace: Workspace, policy: ModelVersion, planned: ModelVersion, pair_ids: Sequence[str]) -> ModelVersion:
     key = digest([planned.parent, planned.pairs, planned.config])
-    folder = workspace.models / f"{planned.name}-{key[:8]}"
     checkpoints = workspace.models / ".checkpoints" / key
-    say(f"Loading {policy.name} for training")
+    with _alone(checkpoints, planned.name):
+        say(f"Loading {policy.name} for training")
+        run = prepared(workspace, policy, pair_ids, checkpoints)
+        trained = train_preferences(run, f"Training {planned.name} on {len(pair_ids)} pairs")
+        folder = workspace.models / f"{planned.name}-{key[:8]}"
+        model = _saved(workspace, trained, planned, folder, len(pair_ids))
+        from_main(lambda: shutil.rmtree(checkpoints, ignore_errors=True))
+    return model
+
+
+@contextmanager
+def _alone(checkpoints: Path, name: str) -> Iterator[None]:
+    """Keep a second run of the very same training out; any other has its own checkpoints."""
+    if not is_main():
+        yield
+        return
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    lock = checkpoints.with_name(checkpoints.name + ".lock")
+    with exclusively(lock) as ours:
+        if not ours:
+            raise StageError("the same training runs already", where=name, advice="wait until it has ended")
+        yield
+    lock.unlink(missing_ok=True)
+
+
+def prepared(workspace: Workspace, policy: ModelVersion, pair_ids: Sequence[str], checkpoints: Path) -> TrainingRun:
+    """The policy and its pairs, loaded and rendered.
+
+    Raises:
+        ModelError: the policy does not load, or its chat template refuses a conversation.
+        StageError: nothing is left to train on.
+    """
     source = source_of(workspace, policy)
     tokenizer = load_tokenizer(source)
-    run = TrainingRun(
-        model=load_policy(source),
+    rows = training_set(workspace, tokenizer, material(workspace, pair_ids))
+    _say_left_out(rows)
+    model = load_policy(source)
+    return TrainingRun(
+        model=model,
         tokenizer=tokenizer,
-        rows=_rows(workspace, pair_ids),
+        rows=rows.train.rows,
+        held_out=rows.held_out.rows,
         config=workspace.config.align,
         folder=checkpoints,
+        reference=Reference(
+            ReferenceStore(workspace.models / ".reference" / "log_probs.db"), reference_key(workspace, policy, model)
+        ),
+        log=lambda event, detail: workspace.log("train", event, model=checkpoints.name, **detail),
     )
-    adapter, figures = train_adapter(run, f"Training {planned.name} on {len(pair_ids)} pairs")
+
+
+def reference_key(workspace: Workspace, policy: ModelVersion, model: Any) -> str:
+    """Which weights score, and how exactly: what a log-probability depends on beside the tokens."""
+    config = workspace.config
+    return digest([policy.id, str(model.dtype), model.device.type, config.model.quantization, config.align.shared_prefix])
+
+
+def _say_left_out(rows: TrainingSet) -> None:
+    reasons = {**rows.train.facts()["left_out"], **rows.held_out.facts()["left_out"]}  # type: ignore[dict-item]
+    if reasons:
+        said = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
+        say(f"Left out: {said}. `wardround train --preflight` lists them.")
+    if rows.held_out.rows:
+        say(f"{len(rows.held_out.rows)} of {len(rows.rows) + len(rows.held_out.rows)} rows are held out to stop early")
+
+
+def _saved(
+    workspace: Workspace, trained: Trained, planned: ModelVersion, folder: Path, pairs: int
+) -> ModelVersion:
     described = replace(
         planned,
         path=str(folder.relative_to(workspace.root)),
-        adapter=True,
+        adapter=workspace.config.align.tuning == "lora",
         code=code_version(),
         libraries=library_versions(),
-        metrics=figures,
+        metrics=trained.figures,
     )
+    partial = folder.with_name(folder.name + ".saving")
+    trained.save(partial)  # by all processes: each may hold a part
 
-    def write(place: Path) -> None:
-        adapter.save_pretrained(place)
-        tokenizer.save_pretrained(place)
-        (place / "README.md").write_text(model_card(described, len(pair_ids)), encoding="utf-8")
+    def finish() -> str:
+        (partial / "README.md").write_text(model_card(described, pairs), encoding="utf-8")
+        shutil.copy(trained.steps, partial / STEP_LOG)
+        in_place_of(folder, lambda place: shutil.copytree(partial, place, dirs_exist_ok=True))
+        shutil.rmtree(partial)
+        return weights_hash(folder)
 
-    in_place_of(folder, write)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return replace(described, weights=weights_hash(folder))
-
-
-def _rows(workspace: Workspace, pair_ids: Sequence[str]) -> list[TrainingRow]:
-    """TRL's rows, in the order of the pairs' ids, so that it does not matter when a pair was written."""
-    ledger = workspace.ledger
-    found = ledger.get_many(Pair, pair_ids)
-    answers = ledger.get_many(Candidate, [each for pair in found.values() for each in (pair.chosen, pair.rejected)])
-    asked = ledger.get_many(Prompt, [pair.prompt for pair in found.values()])
-    preferences = [
-        Preference(
-            turns=tuple(conversation(asked[pair.prompt], workspace.config.chat, answers[pair.chosen].passages)),
-            chosen=answers[pair.chosen].text,
-            rejected=answers[pair.rejected].text,
-            template=workspace.config.chat.template,
-        )
-        for pair in (found[pair_id] for pair_id in pair_ids)
-    ]
-    align = workspace.config.align
-    return unpaired_rows(preferences, align.seed) if align.method == "kto" else paired_rows(preferences)
+    return replace(described, weights=from_main(finish))

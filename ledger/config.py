@@ -225,10 +225,19 @@ class AlignConfig(_Table):
     batch_size: Positive = 8
     gradient_accumulation: Positive = 1
     max_length: Positive = 2_048
+    tuning: Literal["lora", "full"] = "lora"
     lora_rank: Positive = 16
     lora_alpha: Positive = 32
+    lora_targets: str | tuple[str, ...] = "all-linear"  # modules, as PEFT names them
+    lora_parameters: tuple[str, ...] = ()  # parameters beside them, such as the experts of a mixture
+    pair_weights: bool = True  # does the probability that chosen is better enter the loss?
+    train_reasoning: bool = False  # is a reasoning model's reasoning in the loss?
+    shared_prefix: bool = True  # compute what answers have in common once
+    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of the pairs, by question: to stop early by their loss
+    patience: Positive = 3  # checkpoints without a better loss on them
     seed: int = 0
     checkpoint_steps: Positive = 50
+    on_alarm: Literal["warn", "stop"] = "warn"
     trainer: dict[str, Any] = {}
 
 

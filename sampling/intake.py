@@ -6,7 +6,6 @@ of the questions but not the prompts, and an import killed half-way places the r
 
 from __future__ import annotations
 
-import fcntl
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from ledger.config import ImportConfig
 from ledger.errors import InputError
+from ledger.exclusive import exclusively
 from ledger.records import Prompt, Split
 from ledger.screen import Advance, progress, say
 from ledger.workspace import Workspace
@@ -262,10 +262,8 @@ def _alone(root: Path) -> Iterator[None]:
     """Keep a second import out: two at once could put near-duplicates on two sides. A killed one lets go by itself."""
     lock = root / ".import.lock"
     with writable(lock):
-        held = lock.open("ab")
-    with held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError("another import runs here", where=root, advice="wait until it has ended") from error
+        lock.touch()
+    with exclusively(lock) as ours:
+        if not ours:
+            raise InputError("another import runs here", where=root, advice="wait until it has ended")
         yield

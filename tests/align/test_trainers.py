@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from align.dataset import Preference, paired_rows, unpaired_rows
-from align.trainers import DEFAULTS, TrainingRun, common_settings, in_place_of, last_checkpoint, train_adapter
+from align.methods import DEFAULTS
+from align.trainers import TrainingRun, common_settings, in_place_of, last_checkpoint, train_adapter
 from ledger.config import AlignConfig, ModelConfig
 from ledger.errors import ConfigError, StageError
 from sampling.models import PolicySource, load_policy, load_tokenizer
