@@ -1,4 +1,4 @@
-"""Attention along the tree of a packed batch: one call of PyTorch's attention a run, none of them over a sibling's tokens."""
+"""Attention along the tree of a packed batch: one call of PyTorch's attention a run, never over a sibling's tokens."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def attend(
     if lacking:
         raise NotImplementedError(f"attention with {', '.join(lacking)}")
     # One split and one concatenation: slices would each fill a gradient of the whole length on the way back.
-    queries = query.split([run.end - run.start for run in packing.runs], dim=2)
-    keys, values = key.split(packing.sizes, dim=2), value.split(packing.sizes, dim=2)
+    queries = torch.split(query, [run.end - run.start for run in packing.runs], dim=2)
+    keys, values = (torch.split(each, packing.sizes, dim=2) for each in (key, value))
     outputs = [
         scaled_dot_product_attention(
             own,

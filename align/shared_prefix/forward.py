@@ -72,10 +72,12 @@ def _pack(named: Mapping[str, Any]) -> Packing | None:
 
 
 def _run_packed(stock: Callable[..., Any], packing: Packing, named: Mapping[str, Any]) -> Any:
+    import torch
+
     found = stock(
         input_ids=packing.tokens,
         position_ids=packing.positions,
-        attention_mask=packing.tokens.new_ones((1, 1, 1, 1), dtype=bool),  # a ready mask is passed on as it is
+        attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packing.tokens.device),  # handed on as it is
         shift_labels=packing.labels,
         use_cache=False,
         fused_lm_head=True,

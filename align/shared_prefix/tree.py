@@ -98,11 +98,13 @@ def _items(place_of: Ints, labels: Ints, taught: NDArray[np.bool_]) -> tuple[Int
 
 def _grow(rows: Sequence[Ints]) -> list[_Node]:
     """The rows' prefix trees. Neighbours in sorted order share the longest prefixes."""
-    order = sorted((place for place, row in enumerate(rows) if len(row)), key=lambda place: rows[place].astype(">u4").tobytes())
+    order = sorted(
+        (place for place, row in enumerate(rows) if len(row)), key=lambda place: rows[place].astype(">u4").tobytes()
+    )
     shared = [0, *(_common(rows[before], rows[after]) for before, after in pairwise(order))]
 
     def split(first: int, last: int, depth: int) -> Iterator[_Node]:
-        """Trees of the rows ``order[first:last]``, which are alike up to ``depth`` and may be of one piece no further."""
+        """Trees of the rows ``order[first:last]``, which are all longer than ``depth`` and alike up to it."""
         cuts = [first, *(place for place in range(first + 1, last) if shared[place] <= depth), last]
         for low, high in pairwise(cuts):
             end = min((shared[place] for place in range(low + 1, high)), default=len(rows[order[low]]))
