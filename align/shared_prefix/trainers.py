@@ -1,0 +1,18 @@
+"""TRL's DPO and KTO trainers that run every distinct prefix of a batch once. Signatures, losses, metrics are TRL's.
+
+Import it inside functions: TRL takes seconds to load.
+"""
+
+from __future__ import annotations
+
+from trl import DPOTrainer, KTOTrainer
+
+from align.shared_prefix.sharing import SharedPrefix
+
+
+class SharedPrefixDPOTrainer(SharedPrefix, DPOTrainer):  # type: ignore[misc]
+    """TRL's `DPOTrainer`, all of its losses, over shared prefixes."""
+
+
+class SharedPrefixKTOTrainer(SharedPrefix, KTOTrainer):  # type: ignore[misc]
+    """TRL's `KTOTrainer` over shared prefixes, of its reference and KL passes too."""
