@@ -78,14 +78,29 @@ def prompt_tokens(tokenizer: Any, turns: Sequence[Mapping[str, str]], chat: Chat
     Raises:
         ModelError: the tokenizer has no chat template, or its template refuses the conversation.
     """
+    told = {**chat.template, "add_generation_prompt": True, "tokenize": True, "return_dict": True}
+    return list(_applied(tokenizer, turns, told)["input_ids"])
+
+
+def rendered(
+    tokenizer: Any, turns: Sequence[Mapping[str, str]], template: Mapping[str, Any], *, asks: bool = True
+) -> str:
+    """The text of a conversation; ``asks``: with the generation prompt.
+
+    Its tokens, without special tokens added, are those of `prompt_tokens`.
+
+    Raises:
+        ModelError: the tokenizer has no chat template, or its template refuses the conversation.
+    """
+    return str(_applied(tokenizer, turns, {**template, "add_generation_prompt": asks, "tokenize": False}))
+
+
+def _applied(tokenizer: Any, turns: Sequence[Mapping[str, str]], told: Mapping[str, Any]) -> Any:
     try:
-        encoded = tokenizer.apply_chat_template(
-            list(turns), add_generation_prompt=True, tokenize=True, return_dict=True, **chat.template
-        )
+        return tokenizer.apply_chat_template(list(turns), **told)
     except Exception as error:  # templates raise whatever they like
         raise ModelError(
             f"the chat template refuses a conversation: {error}",
             where=getattr(tokenizer, "name_or_path", "tokenizer"),
             advice="give a model with a chat template that takes system, user and assistant turns",
         ) from error
-    return list(encoded["input_ids"])
