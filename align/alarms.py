@@ -161,7 +161,7 @@ def no_progress(steps: Sequence[Step]) -> str | None:
     if len(steps) < PROGRESS_STEPS:
         return None
     first, last = _mean(steps[:WINDOW], "loss"), _mean(steps[-WINDOW:], "loss")
-    if first is None or last is None or first - last > PROGRESS_SHARE * abs(first):
+    if first is None or last is None or not first - last <= PROGRESS_SHARE * abs(first):  # NaN has its own alarm
         return None
     return f"the loss has not fallen in {steps[-1].step} steps ({first:.4g}, now {last:.4g})"
 

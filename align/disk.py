@@ -28,7 +28,7 @@ ADVICE = "free some space, or set align.trainer.save_total_limit = 1, and run `w
 
 
 def ensure_space(folder: Path, needed: float, what: str) -> None:
-    """See that ``needed`` bytes fit where ``folder`` is or will be made.
+    """See that ``needed`` bytes fit where ``folder`` is or will be made; ``what`` reads "two checkpoints".
 
     Raises:
         StageError: they do not.
@@ -37,7 +37,7 @@ def ensure_space(folder: Path, needed: float, what: str) -> None:
     free = shutil.disk_usage(place).free
     if free < needed * MARGIN:
         raise StageError(
-            f"{what} needs {_size(needed * MARGIN)}, and {_size(free)} are free",
+            f"no room for {what}: {_size(needed * MARGIN)} needed, {_size(free)} free",
             where=folder,
             advice="free some space, or move the workspace to another disk",
         )

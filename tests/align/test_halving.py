@@ -240,7 +240,9 @@ def test_the_other_methods_go_on_too(method: Method, tiny_policy: Path, tmp_path
 def test_a_row_that_does_not_fit_is_an_error(tiny_policy: Path, tmp_path: Path) -> None:
     trainer = trainer_of("dpo", tiny_policy, tmp_path)
     limit(trainer, 1, lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB\nmore"))
-    with pytest.raises(StageError, match="micro-batch of 1: out of memory: CUDA .* 9 GiB -> shorten align.max_length"):
+    with pytest.raises(
+        StageError, match=r"micro-batch of 1: out of memory: CUDA .* 9 GiB -> shorten align\.max_length"
+    ):
         trained(trainer)
 
 
@@ -257,7 +259,7 @@ def test_among_several_processes_it_is_an_error_at_once(tiny_policy: Path, tmp_p
     limit(trainer, 4, lambda: torch.OutOfMemoryError("CUDA out of memory"))
     trainer.accelerator.state._shared_state["num_processes"] = 2
     try:
-        with pytest.raises(StageError, match="halve align.batch_size"):
+        with pytest.raises(StageError, match=r"halve align\.batch_size"):
             trainer.training_step(trainer.model.train(), next(iter(trainer.get_train_dataloader())))
     finally:
         trainer.accelerator.state._shared_state["num_processes"] = 1
