@@ -75,7 +75,7 @@ def full_disk_explained(folder: Path) -> Iterator[None]:
 
 
 def _kept(folder: Path) -> str:
-    from align.trainers import last_checkpoint
+    from align.running import last_checkpoint
 
     checkpoint = last_checkpoint(folder)
     if checkpoint is None:

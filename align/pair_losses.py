@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Side:
-    """One answer of each pair: its log-ratios to the reference, in nats, and its numbers of tokens. Both are [pairs]."""
+    """One answer of each pair: its log-ratios to the reference, in nats, and its numbers of tokens, [pairs] each."""
 
     log_ratios: Tensor
     tokens: Tensor
@@ -153,9 +153,14 @@ def kto_correction(gains: Tensor, weights: Tensor, class_weights: Tensor) -> Ten
     return ((1 - weights) * class_weights * (2 * value - 1)).mean()
 
 
-def orpo_losses(log_odds: Tensor, weights: Tensor, beta: float) -> Tensor:
-    """The odds-ratio term of each pair, which TRL subtracts from the likelihood term (Hong et al., 2024), [pairs]."""
-    return beta * (weights * _log_sigmoid(log_odds) + (1 - weights) * _log_sigmoid(-log_odds))
+def odds_ratio_terms(log_odds: Tensor, weights: Tensor) -> Tensor:
+    """The odds-ratio term of each pair, which ORPO's loss has times minus beta (Hong et al., 2024), [pairs].
+
+    Args:
+        log_odds: log of chosen's odds over rejected's, [pairs].
+        weights: probability that chosen is better, [pairs].
+    """
+    return weights * _log_sigmoid(log_odds) + (1 - weights) * _log_sigmoid(-log_odds)
 
 
 def _log_sigmoid(x: Tensor) -> Tensor:

@@ -13,11 +13,14 @@ from typing import Any
 import torch
 
 from align.collating import WEIGHTS, LabelledCollator, PairCollator
+from align.halving import Halving
 from align.length_buckets import LengthBuckets
-from align.pair_losses import PAIR_LOSSES, LossSettings, Side, correction, kto_correction, orpo_losses
+from align.pair_losses import PAIR_LOSSES, LossSettings, Side, correction, kto_correction, odds_ratio_terms
 from align.reference_pass import ReferencePass, Scored
 from align.reference_store import Reference
-from align.shared_prefix.trainers import SharedPrefixDPOTrainer, SharedPrefixKTOTrainer, SharedPrefixORPOTrainer
+from align.shared_prefix.orpo import odds_ratio
+from align.shared_prefix.orpo_trainer import SharedPrefixORPOTrainer
+from align.shared_prefix.trainers import SharedPrefixDPOTrainer, SharedPrefixKTOTrainer
 
 Row = Mapping[str, Any]
 BY_LENGTH = "group_by_length"
@@ -58,15 +61,18 @@ class Listening:
 class _Rendered:
     """What the trainers of DPO and KTO share: rendered rows, and the reference model's pass over them."""
 
+    precompute_ref_logps: bool  # TRL's
     collator: type[PairCollator] | type[LabelledCollator]
     columns: tuple[str, ...]  # beside TRL's own
 
-    def __init__(self, *arguments: Any, reference: Reference | None = None, **settings: Any) -> None:
-        self.reference = reference
-        rows, args = settings.get("train_dataset"), settings.get("args")
+    def __init__(
+        self, *arguments: Any, reference: Reference | None = None, shared_prefix: bool = True, **settings: Any
+    ) -> None:
+        self.reference, self.shares_prefixes = reference, shared_prefix
+        rows = settings.get("train_dataset")
         if is_rendered(rows) and settings.get("data_collator") is None:
-            pad = settings["processing_class"].pad_token_id
-            settings["data_collator"] = self.collator(pad, args.max_length, weighted=_are_weighted(rows))
+            pad, length = settings["processing_class"].pad_token_id, settings["args"].max_length
+            settings["data_collator"] = self.collator(pad, length, weighted=_are_weighted(rows))
         super().__init__(*arguments, **settings)
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
@@ -127,7 +133,7 @@ class _Rendered:
         raise NotImplementedError
 
 
-class WardroundDPOTrainer(_Rendered, SharedPrefixDPOTrainer):  # type: ignore[misc]
+class WardroundDPOTrainer(Halving, _Rendered, SharedPrefixDPOTrainer):  # type: ignore[misc]
     """TRL's `DPOTrainer` on weighted, rendered pairs. Of ``reference`` it reads and keeps log-probabilities."""
 
     collator = PairCollator
@@ -175,7 +181,7 @@ class WardroundDPOTrainer(_Rendered, SharedPrefixDPOTrainer):  # type: ignore[mi
         ]
 
 
-class WardroundKTOTrainer(_Rendered, SharedPrefixKTOTrainer):  # type: ignore[misc]
+class WardroundKTOTrainer(Halving, _Rendered, SharedPrefixKTOTrainer):  # type: ignore[misc]
     """TRL's `KTOTrainer` on weighted, rendered answers, read in the order given."""
 
     collator = LabelledCollator
@@ -216,10 +222,14 @@ def _turned(values: Sequence[Any]) -> list[Any]:
     return [values[-1], *values[:-1]]
 
 
-class WardroundORPOTrainer(SharedPrefixORPOTrainer):  # type: ignore[misc]
+class WardroundORPOTrainer(Halving, SharedPrefixORPOTrainer):  # type: ignore[misc]
     """TRL's `ORPOTrainer` on weighted, rendered pairs. It has no reference model."""
 
     _weights: torch.Tensor | None = None
+
+    def __init__(self, *arguments: Any, shared_prefix: bool = True, **settings: Any) -> None:
+        self.shares_prefixes = shared_prefix
+        super().__init__(*arguments, **settings)
 
     def get_batch_loss_metrics(self, model: Any, batch: Row, train_eval: Any = "train") -> Any:
         """See TRL's; the weights of the batch enter its odds-ratio term."""
@@ -232,13 +242,5 @@ class WardroundORPOTrainer(SharedPrefixORPOTrainer):  # type: ignore[misc]
         plain = super().odds_ratio_loss(policy_chosen_logps, policy_rejected_logps)
         if self._weights is None:
             return plain
-        log_odds = log_odds_ratio(policy_chosen_logps, policy_rejected_logps)
-        return (orpo_losses(log_odds, self._weights, self.beta), *plain[1:])
-
-
-def log_odds_ratio(chosen: torch.Tensor, rejected: torch.Tensor) -> torch.Tensor:
-    """stub until merged"""
-    from trl.experimental.orpo.orpo_trainer import log1mexp
-
-    chosen, rejected = chosen.float(), rejected.float()
-    return (chosen - rejected) - (log1mexp(chosen) - log1mexp(rejected))
+        log_odds = odds_ratio(policy_chosen_logps, policy_rejected_logps).log_odds
+        return (self.beta * odds_ratio_terms(log_odds, self._weights), *plain[1:])

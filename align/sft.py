@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from align.trainers import Row, in_place_of, machine_settings, run_trainer
+from align.running import in_place_of, run_trainer
+from align.trainers import Row, machine_settings
 from ledger.records import digest
 from ledger.weights import weights_hash
 from sampling.quiet import quiet

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +10,13 @@ from typing import Any
 
 from align.methods import DEFAULTS, Method, learning_rate, method
 from align.reference_store import Reference
+from align.running import last_checkpoint, run_trainer, step_of_checkpoint
+from align.step_log import STEP_LOG, LedgerSink, StepLog
+from align.watching import Watch
 from annotate.kto_labels import ClassRatio
 from ledger.config import AlignConfig
-from ledger.errors import ConfigError, StageError
-from ledger.screen import Advance, progress
+from ledger.errors import ConfigError
 from sampling.quiet import quiet
-
-CHECKPOINT_STATE = "trainer_state.json"  # the last file of a checkpoint that is written
 
 Row = Mapping[str, Any]
 
@@ -35,21 +32,52 @@ class TrainingRun:
     folder: Path  # checkpoints
     held_out: Sequence[Row] = ()  # not trained on: where their loss falls no longer, training stops
     reference: Reference | None = None  # keeps the reference model's log-probabilities
+    log: Callable[[str, Mapping[str, Any]], None] = lambda _event, _detail: None  # an event of the run, and its detail
 
 
-def train_adapter(run: TrainingRun, label: str) -> tuple[Any, dict[str, float]]:
+@dataclass(frozen=True)
+class Trained:
+    """What a run ends with."""
+
+    model: Any
+    figures: dict[str, float]  # of the last step
+    steps: Path  # the log of all steps
+    save: Callable[[Path], None]  # the weights and the tokenizer into a folder; to be called by all processes
+
+
+def train_preferences(run: TrainingRun, label: str) -> Trained:
     """Train a LoRA adapter, or all weights, on preferences; go on from the last whole checkpoint where there is one.
-
-    Returns:
-        The trained model, and the figures of the last logged step.
 
     Raises:
         ConfigError: TRL does not know a key of ``[align.trainer]``, or refuses a setting.
-        StageError: the loss is not a number.
+        StageError: the loss is not a number, an alarm stopped the run, or the disk is full.
     """
     with quiet():
         trainer = make_trainer(run)
-        return trainer.model, run_trainer(trainer, run.folder, label)
+        checkpoint = last_checkpoint(run.folder)
+        with StepLog(run.folder / STEP_LOG, step_of_checkpoint(checkpoint)) as steps:
+            to_ledger = LedgerSink(lambda some: run.log("step", {"steps": some}))
+            watch = Watch(
+                (steps, to_ledger),
+                beta=getattr(trainer, "beta", None) if run.config.method != "orpo" else None,
+                on_alarm=run.config.on_alarm,
+                heard=lambda alarm: run.log("alarm", alarm.facts()),
+            )
+            watch.restore(steps.kept)
+            trainer.add_callback(watch.callback())
+            try:
+                figures = run_trainer(trainer, run.folder, label)
+            finally:
+                to_ledger.flush()
+        watch.raise_if_stopped(label)
+    return Trained(trainer.model, figures, run.folder / STEP_LOG, lambda folder: _save(trainer, folder))
+
+
+def _save(trainer: Any, folder: Path) -> None:
+    """TRL's own way, which gathers sharded weights; without its pickle of settings, which names this machine."""
+    with quiet():
+        trainer.save_model(str(folder))
+    (folder / "training_args.bin").unlink(missing_ok=True)
 
 
 def make_trainer(run: TrainingRun) -> Any:
@@ -69,7 +97,7 @@ def make_trainer(run: TrainingRun) -> Any:
             eval_dataset=_dataset(run.held_out) if run.held_out else None,
             processing_class=run.tokenizer,
             peft_config=lora(run.config) if run.config.tuning == "lora" else None,
-            **_references(run, settings),
+            **_own_arguments(run, settings),
         )
     except (TypeError, ValueError) as error:
         raise ConfigError(
@@ -118,17 +146,19 @@ def _dataset(rows: Sequence[Row]) -> Any:
     return Dataset.from_list([dict(row) for row in rows])
 
 
-def _references(run: TrainingRun, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The reference model, for the methods that have one.
+def _own_arguments(run: TrainingRun, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What our trainers take beside what TRL's do, and the reference model of the methods that have one.
 
     TRL would load a second one from where the model's base lies, without the adapters that were merged into it; so
     where all weights are trained and nothing is computed beforehand, it gets a copy.
     """
+    shared: dict[str, Any] = {"shared_prefix": run.config.shared_prefix}
     if run.config.method == "orpo":
-        return {}
+        return shared
+    shared["reference"] = run.reference
     if run.config.tuning == "lora" or settings.get("precompute_ref_log_probs"):
-        return {"reference": run.reference}
-    return {"reference": run.reference, "ref_model": copy.deepcopy(run.model)}
+        return shared
+    return {**shared, "ref_model": copy.deepcopy(run.model)}
 
 
 def _stopping(config: AlignConfig) -> dict[str, Any]:
@@ -196,79 +226,3 @@ def machine_settings(folder: Path) -> dict[str, Any]:
         "report_to": [],
         "disable_tqdm": True,
     }
-
-
-def run_trainer(trainer: Any, folder: Path, label: str) -> dict[str, float]:
-    """Run any TRL trainer with progress, from its last whole checkpoint; return the last logged figures.
-
-    Raises:
-        StageError: the loss is not a number.
-    """
-    from transformers import PrinterCallback
-
-    checkpoint = last_checkpoint(folder)
-    done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
-    trainer.remove_callback(PrinterCallback)
-    with progress(label, _steps(trainer), done) as advance:
-        trainer.add_callback(_progress_callback(advance))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    history = trainer.state.log_history
-    losses = [entry[name] for entry in history for name in ("loss", "train_loss") if name in entry]
-    if not all(map(math.isfinite, losses)):
-        raise StageError("the loss is not a number any more", where=label, advice="lower align.learning_rate")
-    return _last_figures(history)
-
-
-def _steps(trainer: Any) -> int:
-    args = trainer.args
-    if args.max_steps > 0:
-        return int(args.max_steps)
-    per_epoch = -(-len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)
-    return int(per_epoch * args.num_train_epochs)
-
-
-def _progress_callback(advance: Advance) -> Any:
-    from transformers import TrainerCallback
-
-    class ShowProgress(TrainerCallback):  # type: ignore[misc]
-        """Advances the bar by one a step."""
-
-        def on_step_end(self, *_arguments: Any, **_settings: Any) -> None:
-            """One optimiser step is done."""
-            advance(1)
-
-    return ShowProgress()
-
-
-def _last_figures(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    steps = [entry for entry in history if "loss" in entry]
-    return {name: float(value) for name, value in steps[-1].items()} if steps else {}
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; those cut off by a kill are removed."""
-    whole: list[Path] = []
-    for path in folder.glob("checkpoint-*"):
-        if _is_whole(path):
-            whole.append(path)
-        else:
-            shutil.rmtree(path)
-    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / CHECKPOINT_STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def in_place_of(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a new folder, and give it its name only when it is whole."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)

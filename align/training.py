@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from align.card import model_card
 from align.methods import DEFAULTS, learning_rate
 from align.processes import from_main, is_main
 from align.reference_store import Reference, ReferenceStore
-from align.running import in_place_of
+from align.running import partial_of, put_in_place
 from align.step_log import STEP_LOG
 from align.trainers import Trained, TrainingRun, train_preferences
 from align.training_set import TrainingSet, material, training_set
@@ -177,21 +178,21 @@ def prepared(workspace: Workspace, policy: ModelVersion, pair_ids: Sequence[str]
 def reference_key(workspace: Workspace, policy: ModelVersion, model: Any) -> str:
     """Which weights score, and how exactly: what a log-probability depends on beside the tokens."""
     config = workspace.config
-    return digest([policy.id, str(model.dtype), model.device.type, config.model.quantization, config.align.shared_prefix])
+    return digest(
+        [policy.id, str(model.dtype), model.device.type, config.model.quantization, config.align.shared_prefix]
+    )
 
 
 def _say_left_out(rows: TrainingSet) -> None:
-    reasons = {**rows.train.facts()["left_out"], **rows.held_out.facts()["left_out"]}  # type: ignore[dict-item]
+    reasons = Counter(each.reason for each in (*rows.train.left_out, *rows.held_out.left_out))
     if reasons:
-        said = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
+        said = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
         say(f"Left out: {said}. `wardround train --preflight` lists them.")
     if rows.held_out.rows:
         say(f"{len(rows.held_out.rows)} of {len(rows.rows) + len(rows.held_out.rows)} rows are held out to stop early")
 
 
-def _saved(
-    workspace: Workspace, trained: Trained, planned: ModelVersion, folder: Path, pairs: int
-) -> ModelVersion:
+def _saved(workspace: Workspace, trained: Trained, planned: ModelVersion, folder: Path, pairs: int) -> ModelVersion:
     described = replace(
         planned,
         path=str(folder.relative_to(workspace.root)),
@@ -200,14 +201,13 @@ def _saved(
         libraries=library_versions(),
         metrics=trained.figures,
     )
-    partial = folder.with_name(folder.name + ".saving")
+    partial = from_main(lambda: partial_of(folder))
     trained.save(partial)  # by all processes: each may hold a part
 
     def finish() -> str:
         (partial / "README.md").write_text(model_card(described, pairs), encoding="utf-8")
         shutil.copy(trained.steps, partial / STEP_LOG)
-        in_place_of(folder, lambda place: shutil.copytree(partial, place, dirs_exist_ok=True))
-        shutil.rmtree(partial)
+        put_in_place(partial, folder)
         return weights_hash(folder)
 
     return replace(described, weights=from_main(finish))

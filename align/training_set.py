@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from align.answer_tokens import RenderSettings
 from align.label_order import interleaved
 from align.rendering import Answered, Labelled, Rendering, TokenRow, rendered_answers, rendered_pairs
-from align.rendering import RenderSettings as Settings
 from annotate.kto_labels import Label, labels_from_pairs
 from ledger.errors import StageError
 from ledger.records import Candidate, Pair, Prompt, digest
@@ -76,7 +76,7 @@ def _is_held_out(prompt: Prompt, share: float) -> bool:
 
 def _rendered(workspace: Workspace, tokenizer: Any, of: Material, pairs: Sequence[Pair]) -> Rendering:
     align = workspace.config.align
-    settings = Settings(max_length=align.max_length, train_reasoning=align.train_reasoning)
+    settings = RenderSettings(max_length=align.max_length, train_reasoning=align.train_reasoning)
     if align.method != "kto":
         return rendered_pairs(tokenizer, (_answered(workspace, of, pair) for pair in pairs), settings)
     labels = interleaved(labels_from_pairs(pairs), align.seed)

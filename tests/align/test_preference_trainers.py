@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,8 @@ def disturb(model: Any) -> None:
 
 
 @pytest.fixture
-def bench(tiny_policy: Path, tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(tiny_policy, tmp_path)
+def bench(tiny_policy: Path, tmp_path: Path) -> Bench:
+    return Bench(tiny_policy, tmp_path)
 
 
 def loss_of(trainer: Any, rows: Sequence[Mapping[str, Any]]) -> float:
@@ -210,7 +210,9 @@ class TestContext:
         ]
         as_context = [{**row, "chosen_context": 3, "rejected_context": 3} for row in shown]
         as_prompt = [{**row, "prompt_ids": [*row["prompt_ids"], 7, 8, 9]} for row in rows]
-        trainer = bench.trainer(rows, trainer={"loss_type": ["bco_pair"]})  # of the plain loss the same tokens cancel out
+        trainer = bench.trainer(
+            rows, trainer={"loss_type": ["bco_pair"]}
+        )  # of the plain loss the same tokens cancel out
         assert loss_of(trainer, as_context) == pytest.approx(loss_of(trainer, as_prompt), abs=1e-6)
         assert loss_of(trainer, as_context) != pytest.approx(loss_of(trainer, shown), abs=1e-5)
 

@@ -10,35 +10,52 @@ from typing import Any, Literal
 
 import pytest
 
-from align.dataset import Preference, paired_rows, unpaired_rows
+from align.answer_tokens import RenderSettings
 from align.methods import DEFAULTS
-from align.trainers import TrainingRun, common_settings, in_place_of, last_checkpoint, train_adapter
+from align.rendering import Answered, Labelled, TokenRow, rendered_answers, rendered_pairs
+from align.running import in_place_of, last_checkpoint
+from align.step_log import read_steps
+from align.trainers import TrainingRun, common_settings, train_preferences
 from ledger.config import AlignConfig, ModelConfig
 from ledger.errors import ConfigError, StageError
 from sampling.models import PolicySource, load_policy, load_tokenizer
+from sampling.reasoning import Spoken
 
 Method = Literal["dpo", "ipo", "orpo", "kto"]
 METHODS: tuple[Method, ...] = ("dpo", "ipo", "orpo", "kto")
-PREFERENCES = [
-    Preference(({"role": "user", "content": f"{number}. What is a hernia?"},), f"A protrusion {number}.", "The wall.")
-    for number in range(6)
-]
+ASKED = [({"role": "user", "content": f"{number}. What is a hernia?" + " Why?" * number},) for number in range(6)]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def a_run(policy: Path, folder: Path, method: Method = "dpo", **settings: Any) -> TrainingRun:
-    """Six preferences in batches of two, each step logged."""
-    trainer = {"logging_steps": 1, **settings.pop("trainer", {})}
+    """Six preferences in batches of two."""
+    trainer = settings.pop("trainer", {})
     small: dict[str, Any] = {"batch_size": 2, "lora_rank": 4, "checkpoint_steps": 2, "learning_rate": 1e-3}
     source = PolicySource(str(policy), (), ModelConfig())
+    tokenizer = load_tokenizer(source)
     return TrainingRun(
         model=load_policy(source),
-        tokenizer=load_tokenizer(source),
-        rows=unpaired_rows(PREFERENCES, 0) if method == "kto" else paired_rows(PREFERENCES),
+        tokenizer=tokenizer,
+        rows=rows_for(tokenizer, method),
         config=AlignConfig(method=method, trainer=trainer, **{**small, **settings}),
         folder=folder,
     )
+
+
+def rows_for(tokenizer: Any, method: Method) -> tuple[TokenRow, ...]:
+    """The preferences as tokens."""
+    good = [Spoken(f"A protrusion {number}.") for number in range(len(ASKED))]
+    poor = Spoken("The wall.")
+    if method != "kto":
+        pairs = [Answered(f"p{i}", turns, good[i], poor) for i, turns in enumerate(ASKED)]
+        return rendered_pairs(tokenizer, pairs, RenderSettings()).rows
+    answers = [
+        Labelled(f"a{i}", turns, said, label=said is not poor)
+        for i, turns in enumerate(ASKED)
+        for said in (good[i], poor)
+    ]
+    return rendered_answers(tokenizer, answers, RenderSettings()).rows
 
 
 def adapter_of(model: Any) -> dict[str, Any]:
@@ -53,7 +70,8 @@ def test_each_method_begins_where_it_must_and_changes_the_adapter(
     import torch
 
     before = adapter_of_fresh(tiny_policy)
-    model, figures = train_adapter(a_run(tiny_policy, tmp_path, method, trainer={"max_steps": 1}), "Training")
+    trained = train_preferences(a_run(tiny_policy, tmp_path, method, trainer={"max_steps": 1}), "Training")
+    figures = trained.figures
     beta = DEFAULTS[method][1]
     expected = {
         "dpo": math.log(2),
@@ -65,7 +83,7 @@ def test_each_method_begins_where_it_must_and_changes_the_adapter(
     assert figures["step"] == 1
     if method != "orpo":  # it has no reference
         assert figures["rewards/margins"] == pytest.approx(0, abs=1e-5)
-    after = adapter_of(model)
+    after = adapter_of(trained.model)
     ups = [name for name in after if "lora_B" in name]
     assert set(after) == set(before)
     assert ups
@@ -90,17 +108,18 @@ def test_a_run_that_was_cut_off_ends_with_the_same_adapter_bit_by_bit(
     import torch
 
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    undisturbed, figures = train_adapter(a_run(tiny_policy, whole, method, trainer={"max_steps": 6}), "Undisturbed")
+    undisturbed = train_preferences(a_run(tiny_policy, whole, method, trainer={"max_steps": 6}), "Undisturbed")
     assert {path.name for path in whole.iterdir()} >= {"checkpoint-4", "checkpoint-6"}
     shutil.copytree(whole, cut)
     (cut / "checkpoint-6" / "trainer_state.json").unlink()
     (cut / "checkpoint-6" / "left.over").touch()
     torch.manual_seed(12345)
-    resumed, again = train_adapter(a_run(tiny_policy, cut, method, trainer={"max_steps": 6}), "Resumed")
-    ours, theirs = adapter_of(resumed), adapter_of(undisturbed)
+    resumed = train_preferences(a_run(tiny_policy, cut, method, trainer={"max_steps": 6}), "Resumed")
+    ours, theirs = adapter_of(resumed.model), adapter_of(undisturbed.model)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    assert again["loss"] == figures["loss"]
+    assert resumed.figures["loss"] == undisturbed.figures["loss"]
+    assert [step["step"] for step in read_steps(resumed.steps)] == [1, 2, 3, 4, 5, 6]
     shown = capsys.readouterr().err
     assert "Undisturbed: 0/6" in shown
     assert "Resumed: 4/6" in shown
@@ -111,7 +130,7 @@ def test_it_shows_how_many_steps_there_are(
     tiny_policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = a_run(tiny_policy, tmp_path, epochs=1.0, batch_size=4, gradient_accumulation=2, lora_rank=2)
-    train_adapter(run, "Training")
+    train_preferences(run, "Training")
     assert "Training: 0/1 " in capsys.readouterr().err
     states = [json.loads(path.read_text()) for path in tmp_path.glob("checkpoint-*/trainer_state.json")]
     assert {state["max_steps"] for state in states} == {1}
@@ -130,7 +149,7 @@ def test_what_trl_refuses_is_one_line(
     method: Method, settings: dict[str, Any], said: str, tiny_policy: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        train_adapter(a_run(tiny_policy, tmp_path, method, **settings), "Training")
+        train_preferences(a_run(tiny_policy, tmp_path, method, **settings), "Training")
     line = str(caught.value)
     assert said in line
     assert "align.trainer" in line
@@ -139,14 +158,14 @@ def test_what_trl_refuses_is_one_line(
 
 def test_a_setting_goes_to_trl_under_trls_name(tiny_policy: Path, tmp_path: Path) -> None:
     trainer = {"max_steps": 1, "loss_type": ["hinge"]}
-    _, figures = train_adapter(a_run(tiny_policy, tmp_path, trainer=trainer), "Training")
-    assert figures["loss"] == pytest.approx(1.0)
+    trained = train_preferences(a_run(tiny_policy, tmp_path, trainer=trainer), "Training")
+    assert trained.figures["loss"] == pytest.approx(1.0)
 
 
 def test_a_loss_that_is_no_number_is_an_error(tiny_policy: Path, tmp_path: Path) -> None:
     run = a_run(tiny_policy, tmp_path, learning_rate=1e30, trainer={"max_steps": 3, "logging_steps": 100})
     with pytest.raises(StageError, match="Training: the loss is not a number any more"):
-        train_adapter(run, "Training")
+        train_preferences(run, "Training")
 
 
 def test_the_seed_is_the_configured_one(tmp_path: Path) -> None:
