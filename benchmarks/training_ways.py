@@ -96,6 +96,7 @@ def trainer_of(way: str, *, defaults: bool = False, widths: Mapping[str, int] = 
         )
     if defaults:
         trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
+    trainer.current_gradient_accumulation_steps = 1  # what `train` sets
     trainer.model_wrapped = trainer.accelerator.prepare_model(trainer.model)
     return trainer
 

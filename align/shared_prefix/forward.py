@@ -84,8 +84,8 @@ def _run_packed(stock: Callable[..., Any], packing: Packing, named: Mapping[str,
         **{KEY: packing},
     )
     for name in PER_TOKEN:
-        if found[name] is not None:
-            found[name] = _deal(found[name], packing.item_of)
+        if (values := getattr(found, name)) is not None:
+            setattr(found, name, _deal(values, packing.item_of))
     taught = (named["labels"][:, 1:] != IGNORED).to(found.log_probs.device)
     items = named.get("num_items_in_batch")
     found.loss = -found.log_probs.sum() / (taught.sum().clamp(min=1) if items is None else items)
