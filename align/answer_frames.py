@@ -71,6 +71,7 @@ def _with_reasoning(bare: Frame, tokenizer: Any) -> Frame:
         return replace(bare, head="", link=BLOCK_CLOSED)
     if CHANNEL in bare.head:
         return replace(bare, head=ANALYSIS, link=TO_FINAL + bare.head)
-    if prompt.endswith(CLOSE) or not {OPEN, CLOSE} <= tokenizer.get_added_vocab().keys():
+    knows_blocks = OPEN in bare.head or {OPEN, CLOSE} <= tokenizer.get_added_vocab().keys()
+    if prompt.endswith(CLOSE) or not knows_blocks:
         return replace(bare, holds_reasoning=False)
-    return replace(bare, head=BLOCK_OPENED, link=BLOCK_CLOSED + bare.head)
+    return replace(bare, head=BLOCK_OPENED, link=BLOCK_CLOSED)

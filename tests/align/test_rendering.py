@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from align.answer_tokens import RenderSettings
 from align.dataset import Preference, paired_rows
 from align.rendering import (
     EATEN,
@@ -23,7 +22,6 @@ from align.rendering import (
     Labelled,
     LeftOut,
     Rendering,
-    RenderSettings,
     one_pair_shown,
     rendered_answers,
     rendered_pairs,
@@ -33,22 +31,8 @@ from ledger.errors import ModelError
 from sampling.chat import Turn, prompt_tokens
 from sampling.quiet import quiet
 from sampling.reasoning import Spoken
-
-BOS, CHATML_END, PAD = "<s>", "<|im_end|>", "<|pad|>"
-HARMONY = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|return|>")
-# Of each template: its special tokens, and the one that ends an answer.
-SPECIAL: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "qwen3": (("<|im_start|>",), CHATML_END),
-    "qwen3_instruct_2507": (("<|im_start|>",), CHATML_END),
-    "qwen3_5_think": (("<|im_start|>",), CHATML_END),
-    "gptoss": (HARMONY, "<|return|>"),
-    "llama3": (("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"), "<|eot_id|>"),
-    "gemma3": (("<start_of_turn>", "<end_of_turn>", "<eos>"), "<end_of_turn>"),
-    "phi3": (("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>"), "<|end|>"),
-    "deepseek_r1_distill": (("<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"), "<｜end▁of▁sentence｜>"),  # noqa: RUF001
-}
-DOCUMENT_END = {"gemma3": "<eos>", "phi3": "<|endoftext|>"}  # where the tokenizer's end token is another
-THINKING = ("qwen3", "qwen3_5_think", "gptoss", "deepseek_r1_distill")
+from tests.align.real_templates import BOS, CHATML_END, SPECIAL, THINKING, ends, tokenizer
+from tests.sampling.templates import QWEN3
 
 QUESTION: tuple[Turn, ...] = ({"role": "user", "content": "What is a hernia?"},)
 SYSTEM: tuple[Turn, ...] = ({"role": "system", "content": "You are a surgeon."}, *QUESTION)
@@ -59,36 +43,6 @@ FOLLOW_UP: tuple[Turn, ...] = (
 )
 PLAIN = Answered("p1", QUESTION, Spoken("Through the wall."), Spoken("Of the liver."))
 THOUGHT = replace(PLAIN, chosen=Spoken("Through the wall.", "It bulges.\nSo it is weak."))
-
-
-@cache
-def tokenizer(name: str) -> Any:
-    """A small byte-level tokenizer with the template ``name``, which writes what its model's tokenizer would."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    special, end = SPECIAL[name]
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    kept = [PAD, BOS, *dict.fromkeys((*special, end))]
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=kept, initial_alphabet=alphabet, show_progress=False)
-    bpe.train_from_iterator(["Through the wall. What is a hernia? It bulges, so it is weak."], trainer)
-    bpe.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, bpe.token_to_id(BOS))])
-    last = DOCUMENT_END.get(name, end)
-    made = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token=BOS, eos_token=last, pad_token=PAD)
-    if name in THINKING and name != "gptoss":
-        made.add_tokens(["<think>", "</think>"])
-    made.chat_template = (files("trl") / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
-    assert made("a")["input_ids"][0] == made.bos_token_id
-    return made
-
-
-def ends(name: str) -> frozenset[int]:
-    """What sampling stops at: what the model's own settings name, and the tokenizer's end token."""
-    made = tokenizer(name)
-    return frozenset({made.convert_tokens_to_ids(SPECIAL[name][1]), made.eos_token_id})
 
 
 def render(name: str, *pairs: Answered, template: str = "", **told: Any) -> Rendering:
@@ -188,6 +142,12 @@ def test_a_model_that_opens_its_block_itself_is_shown_it_though_the_template_dro
     assert parts("qwen3_5_think", row)[0] == "<think>\nIt bulges.\nSo it is weak.\n</think>\n\n"
 
 
+def test_an_empty_block_that_the_template_always_writes_takes_the_reasoning() -> None:
+    (row,) = render("qwen3", THOUGHT, template=QWEN3).rows
+    assert parts("qwen3", row)[0] == "<think>\nIt bulges.\nSo it is weak.\n</think>\n\n"
+    assert parts("qwen3", row, "rejected")[0] == "<think>\n\n</think>\n\n"
+
+
 def test_harmony_without_a_place_for_reasoning_is_spoken_all_the_same() -> None:
     without = tokenizer("gptoss").chat_template.replace('"thinking" in message', "false")
     (row,) = render("gptoss", THOUGHT, template=without).rows
@@ -259,6 +219,8 @@ def test_truncation_keeps_the_start_and_lists_what_it_spoils() -> None:
         replace(PLAIN, pair="made same", chosen=Spoken(f"{long}Yes"), rejected=Spoken(f"{long}No")),
         replace(PLAIN, pair="eaten", turns=({"role": "user", "content": long * 3},)),
         replace(PLAIN, pair="thought too long", chosen=Spoken("Yes", long * 3)),
+        replace(PLAIN, pair="thought too long of the poor one", rejected=Spoken("Yes", long * 3)),
+        replace(PLAIN, pair="both cut", chosen=Spoken(f"Yes {long}"), rejected=Spoken(long)),
     ]
     uncut = render("qwen3", *pairs)
     whole = dict(zip(uncut.ids, uncut.rows, strict=True))
@@ -269,14 +231,15 @@ def test_truncation_keeps_the_start_and_lists_what_it_spoils() -> None:
         LeftOut("made same", MADE_SAME),
         LeftOut("eaten", EATEN),
         LeftOut("thought too long", EATEN),
+        LeftOut("thought too long of the poor one", EATEN),
     )
-    assert found.ids == ("p1", "one cut")
+    assert found.ids == ("p1", "one cut", "both cut")
     assert found.rows[0] == whole["p1"]
     cut = found.rows[1]
     assert len(cut["prompt_ids"]) + len(cut["chosen_ids"]) == most
     assert cut["chosen_ids"] == whole["one cut"]["chosen_ids"][: len(cut["chosen_ids"])]
-    assert found.counts.ends_lost == 1
-    assert found.counts.answers_cut == 1 + 2 + 2 + 1
+    assert found.counts.ends_lost == 1 + 2
+    assert found.counts.answers_cut == 1 + 2 + 2 + 1 + 1 + 2
 
 
 @pytest.mark.parametrize("short", [0, 1])
