@@ -7,7 +7,8 @@ rows as TRL knows them are treated as TRL treats them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -58,6 +59,17 @@ class Listening:
         return output
 
 
+@contextmanager
+def _as_in_training(model: Any, dropout_is_off: bool) -> Iterator[None]:
+    """Compute with the kernels that training takes: those of 8-bit weights are others in evaluation mode."""
+    before = model.training
+    model.train(before or dropout_is_off)
+    try:
+        yield
+    finally:
+        model.train(before)
+
+
 class _Rendered:
     """What the trainers of DPO and KTO share: rendered rows, and the reference model's pass over them."""
 
@@ -88,7 +100,8 @@ class _Rendered:
         sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled  # type: ignore[attr-defined]
         if self.reference is None or sharded or not is_rendered(dataset):
             return super()._precompute_ref_logps(dataset, name, batch_size)  # type: ignore[misc]
-        found = self._reference_pass(self.reference).over(dataset, batch_size, self.accelerator)  # type: ignore[attr-defined]
+        with _as_in_training(self.ref_model or self.model, self.args.disable_dropout):  # type: ignore[attr-defined]
+            found = self._reference_pass(self.reference).over(dataset, batch_size, self.accelerator)  # type: ignore[attr-defined]
         for column, values in found.items():
             dataset = dataset.add_column(column, values)
         return dataset
