@@ -10,6 +10,7 @@ from typing import Any
 
 from align.card import model_card
 from align.dataset import Preference, TrainingRow, paired_rows, unpaired_rows
+from align.processes import from_main, is_main, main_stage, only_main_speaks
 from align.trainers import DEFAULTS, TrainingRun, in_place_of, train_adapter
 from annotate.pairing import build_pairs
 from ledger.errors import StageError
@@ -42,7 +43,7 @@ def train(workspace: Workspace, policy: ModelVersion, name: str) -> ModelVersion
         StageError: there are no pairs, or the loss is not a number.
         ModelError: the policy does not load.
     """
-    pair_ids = sorted(build_pairs(workspace, policy).pairs)
+    pair_ids = from_main(lambda: sorted(build_pairs(workspace, policy).pairs))
     if not pair_ids:
         raise StageError(
             f"no preference pairs of {policy.name}'s answers", where="ledger", advice="`wardround pairs` says why"
@@ -56,12 +57,14 @@ def train(workspace: Workspace, policy: ModelVersion, name: str) -> ModelVersion
         config=training_config(workspace),
         seed=workspace.config.align.seed,
     )
-    known = _trained_before(workspace, planned)
+    known = from_main(lambda: _trained_before(workspace, planned))
     if known:
         return known
-    with workspace.stage("train", policy=policy.id, method=planned.method, pairs=len(pair_ids)) as outcome:
+    detail = {"policy": policy.id, "method": planned.method, "pairs": len(pair_ids)}
+    with only_main_speaks(), main_stage(workspace, "train", **detail) as outcome:
         model = _train(workspace, policy, planned, pair_ids)
-        workspace.ledger.append_trained(model, pair_ids)
+        if is_main():
+            workspace.ledger.append_trained(model, pair_ids)
         outcome.update(model=model.id, path=model.path, **model.metrics)
     return model
 
@@ -112,9 +115,12 @@ def _train(workspace: Workspace, policy: ModelVersion, planned: ModelVersion, pa
         tokenizer.save_pretrained(place)
         (place / "README.md").write_text(model_card(described, len(pair_ids)), encoding="utf-8")
 
-    in_place_of(folder, write)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return replace(described, weights=weights_hash(folder))
+    def place_and_hash() -> str:
+        in_place_of(folder, write)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        return weights_hash(folder)
+
+    return replace(described, weights=from_main(place_and_hash))
 
 
 def _rows(workspace: Workspace, pair_ids: Sequence[str]) -> list[TrainingRow]:
