@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from align.methods import DEFAULTS, Method, learning_rate, method
+from align.processes import share_of
 from align.reference_store import Reference
 from align.running import last_checkpoint, run_trainer, step_of_checkpoint
 from align.step_log import STEP_LOG, LedgerSink, StepLog
@@ -166,7 +167,7 @@ def _stopping(config: AlignConfig) -> dict[str, Any]:
     return {
         "eval_strategy": "steps",
         "eval_steps": config.checkpoint_steps,
-        "per_device_eval_batch_size": config.batch_size,
+        "per_device_eval_batch_size": share_of(config.batch_size),
         "load_best_model_at_end": True,
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
@@ -199,7 +200,7 @@ def common_settings(config: AlignConfig, folder: Path) -> dict[str, Any]:
         **machine_settings(folder),
         "seed": config.seed,
         "num_train_epochs": config.epochs,
-        "per_device_train_batch_size": config.batch_size,
+        "per_device_train_batch_size": share_of(config.batch_size),
         "gradient_accumulation_steps": config.gradient_accumulation,
         "max_length": config.max_length,
         "save_strategy": "steps",

@@ -12,7 +12,7 @@ from typing import Any
 
 from align.card import model_card
 from align.methods import DEFAULTS, learning_rate
-from align.processes import from_main, is_main
+from align.processes import from_main, is_main, main_stage, only_main_speaks
 from align.reference_store import Reference, ReferenceStore
 from align.running import partial_of, put_in_place
 from align.step_log import STEP_LOG
@@ -71,7 +71,8 @@ def train(workspace: Workspace, policy: ModelVersion, name: str) -> ModelVersion
     known = from_main(lambda: _trained_before(workspace, planned))
     if known:
         return known
-    with _logged(workspace, policy=policy.id, method=planned.method, pairs=len(pair_ids)) as outcome:
+    detail = {"policy": policy.id, "method": planned.method, "pairs": len(pair_ids)}
+    with only_main_speaks(), main_stage(workspace, "train", **detail) as outcome:
         model = _train(workspace, policy, planned, pair_ids)
         from_main(lambda: workspace.ledger.append_trained(model, pair_ids))
         outcome.update(model=model.id, path=model.path, **model.metrics)
@@ -100,16 +101,6 @@ def training_config(workspace: Workspace) -> Mapping[str, Any]:
         "beta": align["beta"] or DEFAULTS[align["method"]][1],
     }
     return {"align": {**align, **filled}, "chat": workspace.config.chat.model_dump(mode="json")}
-
-
-@contextmanager
-def _logged(workspace: Workspace, **detail: Any) -> Iterator[dict[str, Any]]:
-    """The stage in the log, once for all processes."""
-    if not is_main():
-        yield {}
-        return
-    with workspace.stage("train", **detail) as outcome:
-        yield outcome
 
 
 def _trained_before(workspace: Workspace, planned: ModelVersion) -> ModelVersion | None:
