@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.utils.data import SequentialSampler
 
 from align.collating import WEIGHTS, LabelledCollator, PairCollator
 from align.halving import Halving
@@ -169,6 +170,9 @@ class WardroundDPOTrainer(Halving, _Rendered, SharedPrefixDPOTrainer):  # type: 
             return super()._get_train_sampler(train_dataset)
         step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthBuckets(_row_lengths(dataset), step, self.args.seed)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+        return SequentialSampler(eval_dataset) if is_rendered(eval_dataset) else super()._get_eval_sampler(eval_dataset)
 
     def _correction(self, log_probs: torch.Tensor, inputs: Row, weights: torch.Tensor) -> torch.Tensor:
         references = torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])

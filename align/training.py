@@ -29,6 +29,7 @@ from ledger.weights import weights_hash
 from ledger.workspace import Workspace
 from sampling.models import load_policy, load_tokenizer, source_of
 
+RUN = "training run"  # in the log: the steps and alarms of a run, apart from the stage's start and end
 # Of [align], what a trained model does not depend on.
 WATCHING = {"on_alarm"}
 
@@ -162,7 +163,7 @@ def prepared(workspace: Workspace, policy: ModelVersion, pair_ids: Sequence[str]
         reference=Reference(
             ReferenceStore(workspace.models / ".reference" / "log_probs.db"), reference_key(workspace, policy, model)
         ),
-        log=lambda event, detail: workspace.log("train", event, model=checkpoints.name, **detail),
+        log=lambda event, detail: workspace.log(RUN, event, training=checkpoints.name, **detail),
     )
 
 

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from align.training import _rows, train, training_config, with_method
-from annotate.pairing import build_pairs
+from align.step_log import STEP_LOG, read_steps
+from align.training import RUN, train, training_config, with_align, with_method
 from ledger.config import parse_config
 from ledger.errors import ConfigError, StageError
 from ledger.queries import latest
-from ledger.records import Candidate, Comparison, ModelVersion, Pair, Prompt, pairs_hash
+from ledger.records import Comparison, ModelVersion, Pair, digest, pairs_hash
 from ledger.store import open_ledger
 from ledger.trace import trace
 from ledger.weights import weights_hash
 from ledger.workspace import Workspace
+from sampling.models import load_policy, load_tokenizer, source_of
 from sampling.policies import sft_model
 from tests.annotate.answered import answers, question
 
@@ -59,11 +60,6 @@ def fill(workspace: Workspace, numbers: Any) -> None:
 
 def events(workspace: Workspace, stage: str) -> list[str]:
     return [done.event for done in latest(workspace.ledger, 100, stage)]
-
-
-def with_align(workspace: Workspace, **settings: Any) -> Workspace:
-    config = workspace.config
-    return replace(workspace, config=config.model_copy(update={"align": config.align.model_copy(update=settings)}))
 
 
 def test_the_trained_model_is_registered_with_its_exact_pairs(ready: Workspace) -> None:
@@ -187,26 +183,75 @@ def test_the_configuration_of_a_model_has_its_defaults_filled_in(workspace: Work
     assert (own["learning_rate"], own["beta"]) == (1.0, 0.3)
 
 
-def test_the_policy_is_trained_on_what_it_was_asked(ready: Workspace) -> None:
-    """The system prompt is in the rows, the answer's text alone is the completion, the order that of the pairs' ids."""
-    pair_ids = sorted(build_pairs(ready, sft_model(ready)).pairs)
-    pairs = ready.ledger.get_many(Pair, pair_ids)
-    asked = {each.id: each.question for each in ready.ledger.read(Prompt)}
-    texts = {each.id: each.text for each in ready.ledger.read(Candidate)}
-    rows = [
-        {
-            "prompt": [
-                {"role": "system", "content": "You answer surgeons."},
-                {"role": "user", "content": asked[pair.prompt]},
-            ],
-            "chosen": [{"role": "assistant", "content": texts[pair.chosen]}],
-            "rejected": [{"role": "assistant", "content": texts[pair.rejected]}],
-        }
-        for pair in (pairs[each] for each in pair_ids)
-    ]
-    assert _rows(ready, pair_ids) == rows
-    unpaired = _rows(with_method(ready, "kto"), pair_ids)
-    assert sorted(str(row["completion"]) for row in unpaired) == sorted(
-        str(row[kind]) for row in rows for kind in ("chosen", "rejected")
+def test_the_steps_are_in_the_ledger_and_beside_the_weights(ready: Workspace) -> None:
+    model = train(ready, sft_model(ready), "first")
+    logged = [step for entry in logged_details(ready, "step") for step in entry["steps"]]
+    steps = read_steps(ready.root / model.path / STEP_LOG)
+    assert [step["step"] for step in steps] == [1, 2]
+    assert [step["loss"] for step in logged] == [step["loss"] for step in steps]
+    for name in ("margin", "accuracy", "chosen_logp", "rejected_logp", "kl", "tokens_per_second", "peak_mib"):
+        assert all(step[name] is not None for step in steps), name
+
+
+def logged_details(workspace: Workspace, event: str) -> list[Any]:
+    return [done.detail for done in latest(workspace.ledger, 100, RUN) if done.event == event]
+
+
+def test_all_weights_are_a_model_of_their_own(ready: Workspace) -> None:
+    """It loads without its parent's weights, and is a policy to sample from and to train further."""
+    import torch
+
+    full = with_align(ready, tuning="full", learning_rate=1e-3)
+    model = train(full, sft_model(full), "full")
+    assert not model.adapter
+    source = source_of(full, model)
+    assert (source.base, source.adapters) == (str(ready.root / model.path), ())
+    ours, theirs = (load_policy(source_of(full, each)).state_dict() for each in (model, sft_model(full)))
+    assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
+    assert load_tokenizer(source).chat_template
+    assert not list((ready.root / model.path).glob("training_args.bin"))
+
+
+def test_a_held_out_pair_is_not_trained_on_and_stops_early(
+    ready: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a rate that makes the loss on held-out pairs rise at once, two checkpoints without a better one end it."""
+    fill(ready, range(4, 12))
+    early = with_align(
+        ready, holdout=0.4, patience=2, checkpoint_steps=1, learning_rate=1.0, epochs=9, trainer={"max_steps": 30}
     )
-    assert {str(row["prompt"]) for row in unpaired} == {str(row["prompt"]) for row in rows}
+    model = train(early, sft_model(early), "early")
+    assert "held out to stop early" in capsys.readouterr().err
+    assert 3 <= len(read_steps(early.root / model.path / STEP_LOG)) < 30
+
+
+def test_the_same_training_twice_at_once_is_refused_and_another_is_not(ready: Workspace) -> None:
+    import fcntl
+
+    policy = sft_model(ready)
+    model = train(ready, policy, "first")
+    shutil.rmtree(ready.root / model.path)
+    key = digest([model.parent, model.pairs, model.config])
+    lock = ready.models / ".checkpoints" / f"{key}.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StageError, match="the same training runs already"):
+            train(ready, policy, "first")
+        assert train(with_align(ready, seed=5), policy, "other").name == "other"
+    assert train(ready, policy, "first").id == model.id
+
+
+def test_an_alarm_stops_where_it_is_told_to(ready: Workspace) -> None:
+    """Nothing is learnt at a rate of next to nothing: the loss does not fall."""
+    still = with_align(ready, learning_rate=1e-12, on_alarm="stop", epochs=50, trainer={})
+    with pytest.raises(StageError, match="stopped at step"):
+        train(still, sft_model(still), "still")
+    (alarm,) = logged_details(still, "alarm")
+    assert alarm["kind"]
+    assert still.ledger.count(ModelVersion) == 1
+
+
+def test_what_is_watched_for_is_no_part_of_a_model(ready: Workspace) -> None:
+    policy = sft_model(ready)
+    assert train(with_align(ready, on_alarm="stop"), policy, "first").id == train(ready, policy, "first").id
