@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from align.answer_tokens import RenderSettings
 from align.preflight import Preflight, preflight
 from align.preflight_checks import SMOOTHED, Plan
 from align.rendering import EATEN, MADE_SAME, SAME, Counts, LeftOut, Rendering, TokenRow, rendered_pairs
 from ledger.records import canonical_json
+from tests.align.example_pairs import PLAIN
 from tests.align.real_templates import tokenizer
-from tests.align.test_rendering import PLAIN, RenderSettings
 from tests.align.test_training_figures import labelled, pair
 
 LORA = Plan("dpo", 2e-5, lora=True, batch_size=4)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,8 @@ from align.rendering import (
     EATEN,
     MADE_SAME,
     SAME,
-    Answered,
     Labelled,
     LeftOut,
-    Rendering,
     one_pair_shown,
     rendered_answers,
     rendered_pairs,
@@ -31,37 +27,8 @@ from ledger.errors import ModelError
 from sampling.chat import Turn, prompt_tokens
 from sampling.quiet import quiet
 from sampling.reasoning import Spoken
-from tests.align.real_templates import BOS, CHATML_END, SPECIAL, THINKING, ends, tokenizer
-from tests.sampling.templates import QWEN3
-
-QUESTION: tuple[Turn, ...] = ({"role": "user", "content": "What is a hernia?"},)
-SYSTEM: tuple[Turn, ...] = ({"role": "system", "content": "You are a surgeon."}, *QUESTION)
-FOLLOW_UP: tuple[Turn, ...] = (
-    *SYSTEM,
-    {"role": "assistant", "content": "A bulge."},
-    {"role": "user", "content": "Through what?"},
-)
-PLAIN = Answered("p1", QUESTION, Spoken("Through the wall."), Spoken("Of the liver."))
-THOUGHT = replace(PLAIN, chosen=Spoken("Through the wall.", "It bulges.\nSo it is weak."))
-
-
-def render(name: str, *pairs: Answered, template: str = "", **told: Any) -> Rendering:
-    """The pairs with the tokenizer ``name``, perhaps with another template."""
-    made = tokenizer(name)
-    if template:
-        made = deepcopy(made)
-        made.chat_template = template
-    return rendered_pairs(made, pairs, RenderSettings(**{"ends": ends(name), **told}))
-
-
-def text(name: str, ids: list[int]) -> str:
-    return str(tokenizer(name).decode(ids, skip_special_tokens=False))
-
-
-def parts(name: str, row: Mapping[str, Any], which: str = "chosen") -> tuple[str, str]:
-    """The context and what is in the loss, as text."""
-    ids, context = row[f"{which}_ids"], row[f"{which}_context"]
-    return text(name, ids[:context]), text(name, ids[context:])
+from tests.align.example_pairs import FOLLOW_UP, PLAIN, QUESTION, SYSTEM, THOUGHT, parts, render, text
+from tests.align.real_templates import BOS, CHATML_END, SPECIAL, ends, tokenizer
 
 
 @pytest.mark.parametrize("name", SPECIAL)
@@ -86,73 +53,6 @@ def test_settings_of_the_template_reach_the_prompt() -> None:
     assert text("qwen3", thinks_not["prompt_ids"]).endswith("<think>\n\n</think>\n\n")
     assert thinks_not["chosen_context"] == 0
     assert parts("qwen3", thinks)[0] == "<think>\n\n</think>\n\n"
-
-
-CONTEXTS = {
-    "qwen3": ("<think>\n", "\n</think>\n\n"),
-    "qwen3_5_think": ("", "\n</think>\n\n"),
-    "deepseek_r1_distill": ("", "\n</think>\n\n"),
-    "gptoss": ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
-}
-
-
-@pytest.mark.parametrize("name", THINKING)
-@pytest.mark.parametrize("turns", [SYSTEM, FOLLOW_UP], ids=["system", "follow-up"])
-def test_reasoning_is_context(name: str, turns: tuple[Turn, ...]) -> None:
-    (row,) = render(name, replace(THOUGHT, turns=turns)).rows
-    before, after = CONTEXTS[name]
-    assert row["prompt_ids"] == prompt_tokens(tokenizer(name), turns, ChatConfig())
-    assert parts(name, row) == (f"{before}It bulges.\nSo it is weak.{after}", f"Through the wall.{SPECIAL[name][1]}")
-
-
-@pytest.mark.parametrize("name", THINKING)
-def test_reasoning_is_learnt_where_that_is_asked(name: str) -> None:
-    (row,) = render(name, THOUGHT, train_reasoning=True).rows
-    before, after = CONTEXTS[name]
-    learnt = f"It bulges.\nSo it is weak.{after}Through the wall.{SPECIAL[name][1]}"
-    assert parts(name, row) == (before, learnt)
-    assert parts(name, row, "rejected")[1] == f"Of the liver.{SPECIAL[name][1]}"
-
-
-@pytest.mark.parametrize(
-    ("name", "before"),
-    [
-        ("qwen3_5_think", "\n</think>\n\n"),
-        ("deepseek_r1_distill", "\n</think>\n\n"),
-        ("gptoss", "<|channel|>final<|message|>"),
-        ("llama3", ""),
-    ],
-)
-def test_what_the_template_writes_before_a_plain_answer_is_context(name: str, before: str) -> None:
-    (row,) = render(name, PLAIN).rows
-    assert parts(name, row)[0] == before
-
-
-def test_reasoning_without_a_place_is_dropped_and_counted() -> None:
-    found = render("llama3", THOUGHT)
-    assert parts("llama3", found.rows[0]) == ("", "Through the wall.<|eot_id|>")
-    assert found.counts.reasoning_dropped == 1
-    closed = render("qwen3", replace(THOUGHT, template={"enable_thinking": False}))
-    assert closed.counts.reasoning_dropped == 1
-    assert parts("qwen3", closed.rows[0]) == ("", "Through the wall.<|im_end|>")
-
-
-def test_a_model_that_opens_its_block_itself_is_shown_it_though_the_template_drops_it() -> None:
-    (row,) = render("qwen3_5_think", THOUGHT, template=tokenizer("qwen3_instruct_2507").chat_template).rows
-    assert parts("qwen3_5_think", row)[0] == "<think>\nIt bulges.\nSo it is weak.\n</think>\n\n"
-
-
-def test_an_empty_block_that_the_template_always_writes_takes_the_reasoning() -> None:
-    (row,) = render("qwen3", THOUGHT, template=QWEN3).rows
-    assert parts("qwen3", row)[0] == "<think>\nIt bulges.\nSo it is weak.\n</think>\n\n"
-    assert parts("qwen3", row, "rejected")[0] == "<think>\n\n</think>\n\n"
-
-
-def test_harmony_without_a_place_for_reasoning_is_spoken_all_the_same() -> None:
-    without = tokenizer("gptoss").chat_template.replace('"thinking" in message', "false")
-    (row,) = render("gptoss", THOUGHT, template=without).rows
-    before, after = CONTEXTS["gptoss"]
-    assert parts("gptoss", row)[0] == f"{before}It bulges.\nSo it is weak.{after}"
 
 
 def test_counts_say_what_templates_do() -> None:
