@@ -61,7 +61,7 @@ def is_disk_full(error: BaseException) -> bool:
 def full_disk_explained(folder: Path) -> Iterator[None]:
     """Run something that saves checkpoints into ``folder``.
 
-    What is half written stays for the next run, which removes it (`align.trainers.last_checkpoint`).
+    What is half written stays for the next run, which removes it (`align.running.last_checkpoint`).
 
     Raises:
         StageError: the disk is full; it names the last whole checkpoint.

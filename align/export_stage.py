@@ -10,7 +10,7 @@ from pathlib import Path
 from align.dataset import Preference
 from align.export import axolotl, llamafactory, openai, trl, unsloth
 from align.export.material import Files, Material, as_json
-from align.trainers import in_place_of
+from align.running import in_place_of
 from annotate.pairing import build_pairs
 from ledger.errors import InputError, StageError
 from ledger.records import Candidate, ModelVersion, Pair, Prompt, pairs_hash

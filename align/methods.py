@@ -43,7 +43,7 @@ def _dpo() -> Method:
 
     from align.preference_trainers import WardroundDPOTrainer
 
-    return Method(WardroundDPOTrainer, DPOConfig, {**PRECOMPUTE, **BY_LENGTH})
+    return Method(WardroundDPOTrainer, DPOConfig, PRECOMPUTE)
 
 
 def _ipo() -> Method:

@@ -6,13 +6,14 @@ trainer says of its first step is held against the same figures computed by hand
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from align.methods import DEFAULTS
+from align.running import run_trainer
 from align.sanity_checks import (
     Sanity,
     begins_at_the_reference,
@@ -24,9 +25,10 @@ from align.sanity_checks import (
     trains_only_what_it_should,
 )
 from align.steps import Step, step_of
-from align.trainers import CHECKPOINT_STATE, DEFAULTS, Row, TrainingRun, last_checkpoint, train_adapter
+from align.trainers import Row, TrainingRun, make_trainer
 from ledger.config import AlignConfig
 from ledger.errors import StageError
+from sampling.quiet import quiet
 
 PAIRS = 100
 HANDFUL = 8
@@ -49,12 +51,12 @@ def check_sanity(run: TrainingRun, fresh: Callable[[], Any]) -> Sanity:
     """Train on a handful, and on up to `PAIRS` pairs, in a folder that is removed again.
 
     Args:
-        run: as for `align.trainers.train_adapter`; its model is not used, its rows are (TRL's conversational columns,
+        run: as for `align.trainers.make_trainer`; its model is not used, its rows are (TRL's conversational columns,
             or token ids: see `answers_of`).
         fresh: loads the model anew; called twice.
 
     Raises:
-        StageError: there are no pairs; ConfigError: as `align.trainers.train_adapter`.
+        StageError: there are no pairs; ConfigError: as `align.trainers.make_trainer`.
     """
     a_pair = 2 if run.config.method == "kto" else 1
     handful = list(run.rows)[: HANDFUL * a_pair]
@@ -116,9 +118,7 @@ SHORT: dict[str, Any] = {
     "logging_strategy": "steps",
     "eval_strategy": "no",
     "load_best_model_at_end": False,
-    "save_strategy": "steps",  # at the end, for the log in it
-    "save_steps": 1_000_000,
-    "save_only_model": True,
+    "save_strategy": "no",
 }
 
 
@@ -126,12 +126,10 @@ def _train(run: TrainingRun) -> tuple[Any, list[Step]]:
     """The trained model, and the steps that the trainer logged."""
     with tempfile.TemporaryDirectory(prefix="wardround-sanity-") as name:
         own = replace(run, folder=Path(name))
-        model, _ = train_adapter(own, f"Trying {len(run.rows)} rows")
-        checkpoint = last_checkpoint(own.folder)
-        if checkpoint is None:
-            raise StageError("the trainer wrote no log", where="--sanity", advice="leave save_strategy as it is")
-        state = json.loads((checkpoint / CHECKPOINT_STATE).read_text(encoding="utf-8"))
-    return model, [step_of(entry) for entry in state["log_history"] if "loss" in entry]
+        with quiet():
+            trainer = make_trainer(own)
+            run_trainer(trainer, own.folder, f"Trying {len(run.rows)} rows")
+    return trainer.model, [step_of(entry) for entry in trainer.state.log_history if "loss" in entry]
 
 
 def answers_of(rows: Sequence[Row], tokenizer: Any, max_length: int) -> list[Answer]:

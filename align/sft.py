@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from align.running import in_place_of, run_trainer
-from align.trainers import Row, machine_settings
+from align.trainers import Row, lora, machine_settings
+from ledger.config import AlignConfig, ModelConfig
 from ledger.records import digest
 from ledger.weights import weights_hash
+from sampling.models import PolicySource, load_policy
 from sampling.quiet import quiet
+
+PLAIN = ModelConfig()
+
+
+def _nothing_more(_figures: Mapping[str, float]) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -24,35 +32,68 @@ class SftSettings:
     batch_size: int = 4
     max_length: int = 1_024
     seed: int = 0
+    lora_rank: int = 0  # 0: all weights are trained
+    lora_alpha: int = 32
+    gradient_accumulation: int = 1
 
 
-def train_sft(base: Path, rows: Sequence[Row], target: Path, settings: SftSettings) -> None:
-    """Fine-tune all weights of ``base`` on ``prompt``/``completion`` rows (loss on the completion) into ``target``.
+def train_sft(
+    base: Path,
+    rows: Sequence[Row],
+    target: Path,
+    settings: SftSettings,
+    *,
+    model: ModelConfig = PLAIN,
+    describe: Callable[[Mapping[str, float]], Mapping[str, str]] = _nothing_more,
+) -> None:
+    """Fine-tune ``base`` on ``prompt``/``completion`` rows (loss on the completion) into ``target``.
 
-    A run that was killed goes on from its last whole checkpoint; one with another base, rows or settings starts anew.
+    All weights, or a LoRA adapter alone. A run that was killed goes on from its last whole checkpoint; one with another
+    base, rows or settings starts anew.
+
+    Args:
+        base: folder of the model to begin with.
+        rows: TRL's conversational rows.
+        target: where the weights and the tokenizer go, as a whole.
+        settings: what the run depends on.
+        model: how the base is loaded (its ``path`` and ``adapter`` are not looked at).
+        describe: texts of further files that go into ``target``, by name, from the last logged figures.
+
+    Raises:
+        ModelError: the base does not load.
+        StageError: the loss is not a number.
     """
     from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
     every = target.with_name(target.name + ".checkpoints")
     checkpoints = every / digest([weights_hash(base), list(rows), asdict(settings)])
     with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(base)
+        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=model.trust_remote_code)
         trainer = SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(base),
+            model=load_policy(PolicySource(str(base), (), model)),
             args=SFTConfig(**_settings(settings, checkpoints)),
             train_dataset=Dataset.from_list([dict(row) for row in rows]),
             processing_class=tokenizer,
+            peft_config=_lora(settings),
         )
-        run_trainer(trainer, checkpoints, "Supervised fine-tuning")
+        figures = run_trainer(trainer, checkpoints, "Supervised fine-tuning")
 
     def write(folder: Path) -> None:
         trainer.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        for name, text in describe(figures).items():
+            (folder / name).write_text(text, encoding="utf-8")
 
     in_place_of(target, write)
     shutil.rmtree(every, ignore_errors=True)
+
+
+def _lora(settings: SftSettings) -> Any:
+    if not settings.lora_rank:
+        return None
+    return lora(AlignConfig(lora_rank=settings.lora_rank, lora_alpha=settings.lora_alpha))
 
 
 def _settings(settings: SftSettings, checkpoints: Path) -> dict[str, Any]:
@@ -63,10 +104,10 @@ def _settings(settings: SftSettings, checkpoints: Path) -> dict[str, Any]:
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "linear",
         "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation,
         "train_sampling_strategy": "group_by_length",
         "max_length": settings.max_length,
         "completion_only_loss": True,
-        "gradient_checkpointing": False,
         "save_strategy": "epoch",
         "save_total_limit": 1,
         "logging_steps": 10,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from align.methods import DEFAULTS, Method, learning_rate, method
+from align.methods import BY_LENGTH, DEFAULTS, Method, learning_rate, method
 from align.processes import share_of
 from align.reference_store import Reference
 from align.running import last_checkpoint, run_trainer, step_of_checkpoint
@@ -119,10 +119,16 @@ def trainer_settings(run: TrainingRun, chosen: Method) -> dict[str, Any]:
         "learning_rate": run.config.learning_rate or learning_rate(run.config.method, run.config.tuning),
         "beta": run.config.beta or beta,
         **chosen.own,
+        **(BY_LENGTH if _is_by_length(run) else {}),
         **(class_weights(run.rows) if run.config.method == "kto" else {}),
         **(_stopping(run.config) if run.held_out else {}),
         **run.config.trainer,
     }
+
+
+def _is_by_length(run: TrainingRun) -> bool:
+    """KTO reads rows in the order given, ORPO's trainer is TRL's older one; text has no length yet."""
+    return run.config.method in {"dpo", "ipo"} and "prompt_ids" in next(iter(run.rows), {})
 
 
 def class_weights(rows: Sequence[Row]) -> dict[str, float]:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from align.trainers import DEFAULTS, PRECOMPUTE, common_settings, lora
+from align.methods import DEFAULTS, PRECOMPUTE, learning_rate
+from align.trainers import common_settings, lora
 from ledger.config import AlignConfig
 
 TRAINED = "trained"
@@ -25,7 +26,12 @@ TRAINERS: Mapping[str, tuple[str, str, str]] = {  # trainer, its configuration, 
     "orpo": ("ORPOTrainer", "ORPOConfig", "trl.experimental.orpo"),
     "kto": ("KTOTrainer", "KTOConfig", "trl"),
 }
-OWN: Mapping[str, Mapping[str, Any]] = {"dpo": PRECOMPUTE, "ipo": {"loss_type": ["ipo"], **PRECOMPUTE}}
+# Not by length: plain TRL cannot tell how long its pairs are.
+OWN: Mapping[str, Mapping[str, Any]] = {
+    "dpo": PRECOMPUTE,
+    "ipo": {"loss_type": ["ipo"], **PRECOMPUTE},
+    "kto": PRECOMPUTE,
+}
 
 SCRIPT = '''\
 """{method} with plain TRL: what `wardround train` does, but for its pair weights, on the pairs in {data}."""
@@ -99,10 +105,10 @@ def trainer_of(method: str) -> tuple[str, str, str]:
 
 def trl_settings(config: AlignConfig, folder: str) -> dict[str, Any]:
     """What TRL's configuration is told, as `align/trainers.py` does on this machine; ``folder`` gets the result."""
-    rate, beta = DEFAULTS[config.method]
+    _, beta = DEFAULTS[config.method]
     return {
         **common_settings(config, Path(folder)),
-        "learning_rate": config.learning_rate or rate,
+        "learning_rate": config.learning_rate or learning_rate(config.method, config.tuning),
         "beta": config.beta or beta,
         **OWN.get(config.method, {}),
         **config.trainer,

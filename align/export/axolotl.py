@@ -2,7 +2,8 @@
 
 Its ORPO strategy reads the first two turns of a conversation alone, and its KTO strategies write ChatML or Llama-3 by
 themselves, whatever the model's own template (axolotl 0.19, prompt_strategies/orpo and kto): both would train on other
-text than the policy is asked with, so they are refused.
+text than the policy is asked with, so they are refused. So is `[chat.template]`, which its pair strategies do not hand
+to the template.
 """
 
 from __future__ import annotations
@@ -12,20 +13,26 @@ from typing import Any
 from align.export.material import DATA, TRAINED, Files, Material, as_yaml, jsonl, merge_first
 from ledger.errors import InputError
 
-METHODS = ("dpo", "ipo")
+LOSSES = {"dpo": "sigmoid", "ipo": "ipo"}
 
 
 def files(material: Material) -> Files:
     """``data/train.jsonl`` and ``axolotl.yaml``.
 
     Raises:
-        InputError: the method is one that Axolotl would render otherwise.
+        InputError: Axolotl would train on other text than the policy is asked with.
     """
-    if material.config.method not in METHODS:
+    if material.template:
+        raise InputError(
+            f"Axolotl renders pairs without {', '.join(material.template)}",
+            where="--to axolotl, chat.template",
+            advice="--to trl",
+        )
+    if material.config.method not in LOSSES:
         raise InputError(
             f"Axolotl does not render {material.config.method} with the model's own chat template",
             where="--to axolotl",
-            advice=f"--method {' or '.join(METHODS)}, or --to trl",
+            advice=f"--method {' or '.join(LOSSES)}, or --to trl",
         )
     rows = [
         {"messages": row["prompt"], "chosen": row["chosen"][0], "rejected": row["rejected"][0]}
@@ -41,10 +48,10 @@ def _settings(material: Material) -> dict[str, Any]:
     fields = {"field_messages": "messages", "field_chosen": "chosen", "field_rejected": "rejected"}
     return {
         "base_model": material.model,
-        "rl": config.method,
+        "rl": "dpo",
+        "dpo_loss_type": [LOSSES[config.method]],
         "rl_beta": material.beta,
         "chat_template": "tokenizer_default",
-        **({"chat_template_kwargs": dict(material.template)} if material.template else {}),
         "datasets": [{**dataset, **fields}],
         "adapter": "lora",
         "lora_r": config.lora_rank,

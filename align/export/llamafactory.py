@@ -10,6 +10,7 @@ from align.export.material import TRAINED, Files, Material, as_json, as_yaml, js
 from ledger.errors import InputError
 
 DATASET = "wardround_pairs"
+THINKING = "enable_thinking"
 LOSSES = {"dpo": "sigmoid", "ipo": "ipo", "orpo": "orpo"}
 ROLES = {"system": "system", "user": "human", "assistant": "gpt"}  # its names of the roles
 TAGS = {
@@ -47,8 +48,14 @@ def files(material: Material) -> Files:
     return {
         "data/dataset_info.json": as_json({DATASET: info}),
         "data/train.jsonl": jsonl(rows),
-        "train.yaml": as_yaml(_settings(material), *NOTES, *merge_first(material)),
+        "train.yaml": as_yaml(_settings(material), *NOTES, *_untold(material), *merge_first(material)),
     }
+
+
+def _untold(material: Material) -> list[str]:
+    """Its templates are its own, and are told of nothing but thinking."""
+    others = [key for key in material.template if key != THINKING]
+    return [f"Of [chat.template], LLaMA-Factory does not know: {', '.join(others)}"] if others else []
 
 
 def _pair(row: TrainingRow) -> dict[str, Any]:
@@ -97,6 +104,7 @@ def _settings(material: Material) -> dict[str, Any]:
         "dataset_dir": "data",
         "dataset": DATASET,
         "cutoff_len": config.max_length,
+        **({THINKING: material.template[THINKING]} if THINKING in material.template else {}),
         "per_device_train_batch_size": config.batch_size,
         "gradient_accumulation_steps": config.gradient_accumulation,
         "num_train_epochs": config.epochs,

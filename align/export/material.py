@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from align.dataset import Preference, TrainingRow, paired_rows, unpaired_rows
-from align.trainers import DEFAULTS
+from align.methods import DEFAULTS
 from ledger.config import AlignConfig
 
 Files = dict[str, str]  # path within the export's folder -> text

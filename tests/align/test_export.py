@@ -48,6 +48,12 @@ def material(method: Method = "dpo", **settings: Any) -> Material:
     return Material(PREFERENCES, AlignConfig(method=method, **settings), "/models/base")
 
 
+def plain(method: Method = "dpo", **settings: Any) -> Material:
+    """The same, with nothing told to the chat template."""
+    pairs = tuple(replace(each, template={}) for each in PREFERENCES)
+    return replace(material(method, **settings), preferences=pairs)
+
+
 def lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.split("\n")[:-1]]
 
@@ -111,7 +117,7 @@ class TestAxolotl:
     """Schema: axolotl 0.19, utils/schemas/{config,datasets,peft}.py; rows: prompt_strategies/dpo/chat_template.py."""
 
     def test_rows_are_messages_and_two_answers(self) -> None:
-        first, second = lines(axolotl.files(material())["data/train.jsonl"])
+        first, second = lines(axolotl.files(plain())["data/train.jsonl"])
         assert first == {
             "messages": list(TURNS),
             "chosen": {"role": "assistant", "content": "By surgery, été."},
@@ -120,18 +126,22 @@ class TestAxolotl:
         assert second["messages"] == [TURNS[1]]
 
     def test_the_settings_name_the_fields_of_the_rows(self) -> None:
-        found = loaded(axolotl.files(material("ipo", beta=0.3))["axolotl.yaml"])
+        found = loaded(axolotl.files(plain("ipo", beta=0.3))["axolotl.yaml"])
         (dataset,) = found["datasets"]
-        (row, *_) = lines(axolotl.files(material())["data/train.jsonl"])
+        (row, *_) = lines(axolotl.files(plain())["data/train.jsonl"])
         assert {dataset["field_messages"], dataset["field_chosen"], dataset["field_rejected"]} == set(row)
         assert (dataset["type"], found["chat_template"]) == ("chat_template.default", "tokenizer_default")
-        assert (found["rl"], found["rl_beta"], found["learning_rate"]) == ("ipo", 0.3, 2e-5)
-        assert found["chat_template_kwargs"] == {"enable_thinking": False}
+        assert (found["rl"], found["dpo_loss_type"]) == ("dpo", ["ipo"])
+        assert (found["rl_beta"], found["learning_rate"]) == (0.3, 2e-5)
 
     @pytest.mark.parametrize("method", ["orpo", "kto"])
     def test_what_it_would_render_otherwise_is_refused(self, method: Method) -> None:
         with pytest.raises(InputError, match="does not render"):
-            axolotl.files(material(method))
+            axolotl.files(plain(method))
+
+    def test_what_it_would_not_tell_the_template_is_refused(self) -> None:
+        with pytest.raises(InputError, match="renders pairs without enable_thinking"):
+            axolotl.files(material())
 
 
 class TestLlamaFactory:
@@ -163,7 +173,14 @@ class TestLlamaFactory:
     def test_settings(self, method: Method, stage: str, loss: str | None) -> None:
         found = loaded(llamafactory.files(material(method))["train.yaml"])
         assert (found["stage"], found.get("pref_loss")) == (stage, loss)
+        assert found["enable_thinking"] is False
         assert found["dataset"] in json.loads(llamafactory.files(material(method))["data/dataset_info.json"])
+
+    def test_what_its_templates_are_not_told_is_said(self) -> None:
+        told = tuple(replace(each, template={"reasoning_effort": "low"}) for each in PREFERENCES)
+        text = llamafactory.files(replace(material(), preferences=told))["train.yaml"]
+        assert "does not know: reasoning_effort" in text
+        assert "enable_thinking" not in text
 
     def test_a_conversation_that_its_loader_would_drop_is_refused(self) -> None:
         twice = Preference((TURNS[1], TURNS[1]), "one", "other")
@@ -210,7 +227,7 @@ class TestUnsloth:
 @pytest.mark.parametrize("made", [trl.files, axolotl.files, llamafactory.files, unsloth.files])
 def test_adapters_that_a_base_model_lacks_are_named(made: Any) -> None:
     """A configuration that names the base alone would train another policy."""
-    found = made(replace(material(), adapters=("/models/first", "/models/second")))
+    found = made(replace(plain(), adapters=("/models/first", "/models/second")))
     settings = "".join(text for name, text in found.items() if name.endswith((".py", ".yaml")))
     assert settings.index("/models/first") < settings.index("/models/second")
 

@@ -10,7 +10,7 @@ import pytest
 import torch  # noqa: TID253
 
 from align.dataset import Preference, paired_rows, unpaired_rows
-from align.halving import Halving, is_out_of_memory, layout_of, parts_of, rows_of
+from align.halving import is_out_of_memory, layout_of, parts_of, rows_of
 from ledger.errors import StageError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -105,12 +105,13 @@ def trainer_of(method: Method, policy: Path, folder: Path, accumulation: int = 1
     """A real trainer with the mixin, on eight rows a micro-batch."""
     from datasets import Dataset
 
-    from align.trainers import _dpo, _ipo, _kto, _orpo, lora
+    from align.methods import method as method_of
+    from align.trainers import lora
     from ledger.config import AlignConfig, ModelConfig
     from sampling.models import PolicySource, load_policy, load_tokenizer
     from sampling.quiet import quiet
 
-    trainer_class, config_class, own = {"dpo": _dpo, "ipo": _ipo, "kto": _kto, "orpo": _orpo}[method]()
+    chosen = method_of(method)
     source = PolicySource(str(policy), (), ModelConfig())
     rows = unpaired_rows(PREFERENCES, 0) if method == "kto" else paired_rows(PREFERENCES)
     args = {
@@ -127,16 +128,17 @@ def trainer_of(method: Method, policy: Path, folder: Path, accumulation: int = 1
         "bf16": False,
         "gradient_checkpointing": False,
         "dataloader_pin_memory": False,
-        **own,
+        **chosen.own,
         **settings,
     }
     with quiet():
-        return type("Ours", (Halving, trainer_class), {})(
+        return chosen.trainer(
             model=load_policy(source),
-            args=config_class(**args),
+            args=chosen.settings(**args),
             train_dataset=Dataset.from_list(rows),
             processing_class=load_tokenizer(source),
             peft_config=lora(AlignConfig(lora_rank=4)),
+            shared_prefix=False,  # which has one row whatever the batch
         )
 
 

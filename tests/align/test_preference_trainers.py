@@ -318,6 +318,5 @@ def test_batches_are_of_like_length_and_the_same_after_a_resume() -> None:
 
 def test_the_preset_of_each_method() -> None:
     assert method("ipo").own["loss_type"] == ["ipo"]
-    assert method("dpo").own["train_sampling_strategy"] == "group_by_length"
     assert method("kto").own["precompute_ref_log_probs"] is True
     assert "precompute_ref_log_probs" not in method("orpo").own

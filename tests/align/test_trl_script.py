@@ -12,7 +12,7 @@ import pytest
 
 from align.dataset import Preference, paired_rows, unpaired_rows
 from align.export.material import DATA, jsonl
-from align.trainers import TrainingRun, common_settings, train_adapter
+from align.trainers import TrainingRun, common_settings, train_preferences
 from align.trl_script import MACHINE, literal, lora_settings, plain_trl_script, trl_settings
 from ledger.config import AlignConfig, ModelConfig
 from sampling.models import PolicySource, load_policy, load_tokenizer
@@ -109,8 +109,7 @@ def test_it_runs_and_ends_with_the_adapter_of_train(method: Method, tiny_policy:
     assert done.returncode == 0, done.stderr
     source = PolicySource(str(tiny_policy), adapters, ModelConfig())
     run = TrainingRun(load_policy(source), load_tokenizer(source), rows_of(method), config, tmp_path / "ours")
-    model, _ = train_adapter(run, "Training")
-    model.save_pretrained(tmp_path / "adapter")
+    train_preferences(run, "Training").model.save_pretrained(tmp_path / "adapter")
     theirs = load_file(folder / "trained" / "adapter_model.safetensors")
     ours = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     assert ours.keys() == theirs.keys()

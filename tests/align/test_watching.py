@@ -12,7 +12,8 @@ import pytest
 from align.alarms import Alarm
 from align.dataset import Preference, paired_rows
 from align.step_log import STEP_LOG, StepLog, read_steps
-from align.trainers import TrainingRun, _trainer, last_checkpoint
+from align.running import last_checkpoint
+from align.trainers import TrainingRun, make_trainer
 from align.watching import Watch, finite, peak_mib
 from ledger.config import AlignConfig, ModelConfig
 from ledger.errors import StageError
@@ -33,7 +34,7 @@ def trainer_of(policy: Path, folder: Path, method: Any = "dpo", rate: float = 1e
     own = {"logging_steps": 1, "max_steps": 4, "save_steps": 1, "save_total_limit": 2, **settings}
     config = AlignConfig(method=method, batch_size=2, lora_rank=4, learning_rate=rate, trainer=own)
     with quiet():
-        return _trainer(
+        return make_trainer(
             TrainingRun(load_policy(source), load_tokenizer(source), paired_rows(PREFERENCES), config, folder)
         )
 

@@ -11,7 +11,7 @@ import pytest
 
 from align.dataset import Preference, paired_rows, unpaired_rows
 from align.tiny_policy import CHAT_TEMPLATE
-from align.trainers import TrainingRun, _trainer
+from align.trainers import TrainingRun, make_trainer
 from ledger.config import ChatConfig, parse_config
 from ledger.errors import ModelError
 from ledger.records import Message, Prompt
@@ -106,7 +106,7 @@ def columns(
     config = parse_config(f'[align]\nmethod = "{method}"\nlora_rank = 2').align
     rows = unpaired_rows(asked, 0) if method == "kto" else paired_rows(asked)
     with quiet():
-        trainer = _trainer(TrainingRun(model, tokenizer, rows, config, folder))
+        trainer = make_trainer(TrainingRun(model, tokenizer, rows, config, folder))
     by_turns = {repr(list(each.turns)): each for each in asked}
     return [by_turns[repr(row["prompt"])] for row in rows], list(trainer.train_dataset)
 
