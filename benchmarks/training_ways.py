@@ -21,6 +21,7 @@ from sampling.quiet import quiet
 
 WAYS = ("stock", "compact", "shared", "stored")
 VOCABULARY = 16_384
+TOKENS = 2_000  # of it, of which texts are made
 WIDTHS: Mapping[str, int] = {
     "hidden_size": 512,
     "intermediate_size": 1_408,
@@ -61,7 +62,7 @@ class Shape:
 
 
 def _tokens(rng: Random, number: int) -> list[int]:
-    return [rng.randrange(3, VOCABULARY) for _ in range(number)]
+    return [rng.randrange(3, TOKENS) for _ in range(number)]
 
 
 def _collated(pairs: Sequence[Pair]) -> Batch:
@@ -72,8 +73,8 @@ def _collated(pairs: Sequence[Pair]) -> Batch:
     return collated
 
 
-def trainer_of(way: str, *, defaults: bool = False, widths: Mapping[str, int] = WIDTHS) -> Any:
-    """A DPO trainer of one of the ways: LoRA of rank 16 on a Qwen3 model of 32 million parameters."""
+def trainer_of(way: str, *, defaults: bool = False, parts: int = 1) -> Any:
+    """A DPO trainer of one of the ways: LoRA of rank 16 on 32 million parameters of Qwen3, or a like part."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -84,9 +85,11 @@ def trainer_of(way: str, *, defaults: bool = False, widths: Mapping[str, int] = 
 
     with quiet(), tempfile.TemporaryDirectory() as folder:
         make_tiny_policy(Path(folder) / "policy", ["What is a hernia?"], vocabulary=300)
+        layers, vocabulary = WIDTHS["num_hidden_layers"] // parts, VOCABULARY // parts
+        widths = {**WIDTHS, "num_hidden_layers": layers, "vocab_size": vocabulary}
         torch.manual_seed(0)
         trainer = (DPOTrainer if way in ("stock", "compact") else SharedPrefixDPOTrainer)(
-            model=Qwen3ForCausalLM(Qwen3Config(vocab_size=VOCABULARY, tie_word_embeddings=True, **widths)),
+            model=Qwen3ForCausalLM(Qwen3Config(tie_word_embeddings=True, **widths)),
             args=DPOConfig(
                 output_dir=folder, bf16=defaults, gradient_checkpointing=defaults, use_cpu=True, report_to=[]
             ),
