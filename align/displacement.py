@@ -7,8 +7,13 @@ layer's hidden states that predict each answer's tokens,
 
     CHES = <s_chosen, s_rejected> - |s_chosen|^2
 
-and the length-normalised one is the same of the means. The higher, the more at risk. Scores rank the pairs of one
-model; they have no scale that could be compared between models.
+and the length-normalised one is the same of the means. The higher, the more at risk; above 0, what rejected has in
+common with chosen outweighs chosen itself. Scores rank the pairs of one model; they have no scale by which models could
+be compared.
+
+On a toy (2 million parameters, 318 pairs, one step of DPO on each alone, two seeds) the rank correlation of CHES with
+the change of chosen's log-probability was -0.66 and -0.71, of the length-normalised score -0.34 and -0.43; 35 of the 40
+chosen answers that fell were among the 137 pairs above 0. So pairs are ranked by CHES.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from ledger.screen import progress
 if TYPE_CHECKING:
     import torch
 
-RISKY = -0.05  # of a score relative to |mean of chosen|^2, above which answers count as near-identical to the model
+RISKY = 0.0  # of `Score.relative`
 MOST_TOKENS = 16_384  # of a batch, padding counted
 
 
@@ -33,8 +38,8 @@ class Score:
     """How much a pair is at risk."""
 
     ches: float
-    normalised: float  # of the means over tokens: what pairs of different lengths are compared by
-    relative: float  # ``normalised`` in units of |mean of chosen|^2: 0 where both means are the same
+    normalised: float  # of the means over tokens
+    relative: float  # ``ches`` in units of |s_chosen|^2: 0 where both sums are the same
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,7 @@ class Ranking:
         """For people: the share, and the ``most`` riskiest pairs."""
         lines = [
             f"pairs at risk of likelihood displacement: {len(self.at_risk)} of {len(self.pairs)} ({self.share:.0%})",
-            *(
-                f"{pair}  CHES {score.normalised:.4g}, relative {score.relative:+.3f}"
-                for pair, score in self.pairs[:most]
-            ),
+            *(f"{pair}  CHES {score.ches:.4g}, relative {score.relative:+.3f}" for pair, score in self.pairs[:most]),
         ]
         return "\n".join(lines)
 
@@ -88,15 +90,14 @@ def ches(chosen_hidden: torch.Tensor, rejected_hidden: torch.Tensor) -> Score:
     """
     chosen, rejected = chosen_hidden.double().sum(0), rejected_hidden.double().sum(0)
     mean, other = chosen / len(chosen_hidden), rejected / len(rejected_hidden)
-    size = mean @ mean
-    normalised = mean @ other - size
-    relative = float(normalised / size) if size > 0 else 0.0
-    return Score(float(chosen @ rejected - chosen @ chosen), float(normalised), relative)
+    size = float(chosen @ chosen)
+    score = float(chosen @ rejected) - size
+    return Score(score, float(mean @ other - mean @ mean), score / size if size else 0.0)
 
 
 def ranked(ids: Sequence[str], scores: Sequence[Score], threshold: float = RISKY) -> Ranking:
-    """The pairs of ``ids`` by their length-normalised scores, the riskiest first."""
-    order = sorted(zip(ids, scores, strict=True), key=lambda each: (-each[1].normalised, each[0]))
+    """The pairs of ``ids`` by their CHES scores, the riskiest first."""
+    order = sorted(zip(ids, scores, strict=True), key=lambda each: (-each[1].ches, each[0]))
     return Ranking(tuple(order), threshold)
 
 

@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_paper(seed: int, chosen: int, rejected: int) ->
     found = ches(ours, theirs)
     assert found.ches == pytest.approx(between - within, rel=1e-9, abs=1e-9)
     assert found.normalised == pytest.approx(between / (chosen * rejected) - within / chosen**2, rel=1e-9, abs=1e-9)
-    assert found.relative == pytest.approx(found.normalised / (within / chosen**2), rel=1e-9, abs=1e-9)
+    assert found.relative == pytest.approx(found.ches / within, rel=1e-9, abs=1e-9)
 
 
 def test_the_same_states_score_nothing_and_contrary_ones_far_below() -> None:
@@ -63,8 +63,8 @@ def test_answers_of_one_word_that_the_model_hardly_tells_apart_rank_highest() ->
     others = [ches(states(rng, 10, 256) - 0.4, states(rng, 12, 256) - 0.4) for _ in range(20)]
     ranking = ranked(["yes or no", *(f"other {n}" for n in range(20))], [yes_no, *others])
     assert ranking.pairs[0][0] == "yes or no"
-    assert ranking.at_risk[0] == "yes or no"
-    assert ranking.share < 0.5
+    assert ranked(["yes or no"], [yes_no], threshold=-0.05).at_risk == ("yes or no",)
+    assert ranked(["other"], others[:1], threshold=-0.05).at_risk == ()
 
 
 def rendered(tokenizer: Any) -> Rendering:
@@ -72,7 +72,9 @@ def rendered(tokenizer: Any) -> Rendering:
     turns: tuple[Turn, ...] = ({"role": "user", "content": "What is a hernia?"},)
     pairs = []
     for number in range(6):
-        said, other = (" ".join(rng.choices(WORDS, k=rng.randint(3, 20))) for _ in range(2))
+        length = rng.randint(3, 20)
+        said = " ".join(rng.choices(WORDS, k=length))
+        other = " ".join(rng.choices(WORDS, k=length // 2))  # a longer rejected answer is a risk of its own
         pairs.append(Answered(f"far {number}", turns, Spoken(said), Spoken(other)))
         pairs.append(Answered(f"near {number}", turns, Spoken(f"{said} wall"), Spoken(f"{said} wall.")))
     return rendered_pairs(tokenizer, pairs, RenderSettings())
@@ -148,15 +150,15 @@ def test_batches_are_of_like_length_and_hold_no_more_than_they_may() -> None:
 
 
 def test_a_ranking_is_told_by_ids_alone() -> None:
-    scores = [Score(-5.0, -0.5, -0.5), Score(0.1, 0.01, 0.01), Score(-0.1, -0.01, -0.04), Score(-1.0, -0.1, -0.05)]
+    scores = [Score(-5.0, -0.5, -0.5), Score(0.1, 0.01, 0.01), Score(0.01, -0.9, 0.001), Score(0.0, 0.0, 0.0)]
     ranking = ranked(["a", "b", "c", "d"], scores)
     assert [name for name, _ in ranking.pairs] == ["b", "c", "d", "a"]
     assert ranking.at_risk == ("b", "c")
     assert ranking.share == 0.5
     assert ranking.text(2).splitlines() == [
         "pairs at risk of likelihood displacement: 2 of 4 (50%)",
-        "b  CHES 0.01, relative +0.010",
-        "c  CHES -0.01, relative -0.040",
+        "b  CHES 0.1, relative +0.010",
+        "c  CHES 0.01, relative +0.001",
     ]
     facts = ranking.facts(1)
     assert facts["riskiest"] == [{"pair": "b", "ches": 0.1, "normalised": 0.01, "relative": 0.01}]
