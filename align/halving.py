@@ -9,6 +9,7 @@ balance loss. Dropout draws other numbers for parts than for the whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 from ledger.errors import StageError
@@ -57,7 +58,7 @@ def parts_of(batch: Batch, layout: Layout, most: int) -> list[tuple[Batch, float
     if count <= 1:
         return [(batch, 1.0)]
     bounds = [rows * place // count for place in range(count + 1)]
-    spans = list(zip(bounds, bounds[1:], strict=False))
+    spans = list(pairwise(bounds))
     return [(_trimmed(_rows(batch, layout, rows, span)), (span[1] - span[0]) / rows) for span in spans]
 
 
@@ -84,8 +85,8 @@ def _length(value: Any) -> int:
     """Entries of a list or tensor; 0 for anything else, and for a tensor that is one number."""
     if isinstance(value, list):
         return len(value)
-    shape = getattr(value, "shape", ())
-    return int(shape[0]) if len(shape) else 0
+    shape: Sequence[int] = getattr(value, "shape", ())
+    return shape[0] if len(shape) else 0
 
 
 def _trimmed(part: dict[str, Any]) -> dict[str, Any]:

@@ -32,9 +32,9 @@ from sampling.quiet import quiet
 
 PAIRS = 100
 HANDFUL = 8
-MEMORISING_STEPS = 40
+MEMORISING_STEPS = 25
 MEMORISING_RATE = 2e-3  # a hundred times DPO's default with LoRA
-LEARNING_STEPS = 24
+LEARNING_STEPS = 15
 
 
 @dataclass(frozen=True)

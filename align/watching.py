@@ -1,4 +1,4 @@
-"""Watches a trainer: its logs become steps, steps go to the sinks and to the alarms, and an alarm is said or stops it."""
+"""Watches a trainer: its logs become steps for sinks and alarms, and an alarm is said or stops it."""
 
 from __future__ import annotations
 
