@@ -153,7 +153,9 @@ def _cost(run: TrainingRun, seconds_a_token: float | None = None) -> Estimate:
         shared_prefix=align.shared_prefix,
         answers=1 if align.method == "kto" else 2,
     )
-    return estimate(shape_of(run.model.config), count_tokens([_lengths(row) for row in run.rows]), plan, seconds_a_token)
+    return estimate(
+        shape_of(run.model.config), count_tokens([_lengths(row) for row in run.rows]), plan, seconds_a_token
+    )
 
 
 def _held_as(model: Any) -> str:

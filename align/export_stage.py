@@ -9,8 +9,9 @@ from pathlib import Path
 
 from align.dataset import Preference
 from align.export import axolotl, llamafactory, openai, trl, unsloth
-from align.export.material import Files, Material, as_json
+from align.export.material import DATA, Files, Material, as_json
 from align.running import in_place_of
+from align.trl_script import plain_trl_script
 from annotate.pairing import build_pairs
 from ledger.errors import InputError, StageError
 from ledger.records import Candidate, ModelVersion, Pair, Prompt, pairs_hash
@@ -113,6 +114,16 @@ def export(
         write(place, {**texts, MANIFEST: as_json(_manifest(workspace, policy, report, found))})
         outcome.update(report.facts())
     return report
+
+
+def trl_script(workspace: Workspace, policy: ModelVersion) -> str:
+    """The plain TRL script that trains ``policy`` as `wardround train` would, to be run in the folder of a trl export.
+
+    Raises:
+        ModelError: the policy's weights are gone.
+    """
+    plan = material(workspace, policy, ())
+    return plain_trl_script(plan.config, plan.model, DATA, plan.adapters)
 
 
 def material(workspace: Workspace, policy: ModelVersion, found: Iterable[PairText]) -> Material:

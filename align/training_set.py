@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from align.answer_tokens import RenderSettings
-from align.label_order import interleaved
+from align.class_order import interleaved
 from align.rendering import Answered, Labelled, Rendering, TokenRow, rendered_answers, rendered_pairs
 from annotate.kto_labels import Label, labels_from_pairs
 from ledger.errors import StageError
@@ -79,10 +79,10 @@ def _rendered(workspace: Workspace, tokenizer: Any, of: Material, pairs: Sequenc
     settings = RenderSettings(max_length=align.max_length, train_reasoning=align.train_reasoning)
     if align.method != "kto":
         return rendered_pairs(tokenizer, (_answered(workspace, of, pair) for pair in pairs), settings)
-    labels = interleaved(labels_from_pairs(pairs), align.seed)
-    weights = {pair.id: pair for pair in pairs}
-    labelled = (_labelled(workspace, of, label, _certainty(label, weights)) for label in labels)
-    return rendered_answers(tokenizer, labelled, settings)
+    by_id = {pair.id: pair for pair in pairs}
+    labels = labels_from_pairs(pairs)
+    labelled = (_labelled(workspace, of, label, _certainty(label, by_id)) for label in labels)
+    return interleaved(rendered_answers(tokenizer, labelled, settings), align.seed)
 
 
 def _answered(workspace: Workspace, of: Material, pair: Pair) -> Answered:

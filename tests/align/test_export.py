@@ -18,7 +18,7 @@ import yaml
 from align.dataset import Preference
 from align.export import axolotl, llamafactory, openai, trl, unsloth
 from align.export.material import Material, as_yaml
-from align.export_stage import MANIFEST, export
+from align.export_stage import MANIFEST, export, trl_script
 from align.training import with_method
 from ledger.config import AlignConfig, ModelConfig, parse_config
 from ledger.errors import InputError, StageError
@@ -292,6 +292,11 @@ class TestStage:
         assert [ready.ledger.get(Prompt, pairs[each["id"]].prompt).question for each in manifest["pairs"]] == [
             row["prompt"][-1]["content"] for row in rows
         ]
+
+    def test_the_script_alone_is_that_of_the_folder(self, ready: Workspace) -> None:
+        export(ready, sft_model(ready), "trl")
+        written = (ready.root / "exports" / "trl-dpo" / "train.py").read_text(encoding="utf-8")
+        assert trl_script(ready, sft_model(ready)) == written
 
     def test_held_out_prompts_and_their_near_duplicates_never_appear(self, ready: Workspace, tmp_path: Path) -> None:
         for target in ("trl", "axolotl", "llamafactory", "unsloth", "openai"):
