@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from align.displacement import Ranking, ranked, scored
-from align.estimate import Estimate, count_tokens, estimate, seconds_per_token
+from align.estimate import Estimate, count_tokens, estimate
 from align.estimate import Plan as CostPlan
 from align.methods import method
 from align.model_shape import shape_of
 from align.preflight import Preflight, preflight
 from align.preflight_checks import Plan
-from align.rendering import LeftOut, TokenRow, one_pair_shown
+from align.rendering import LeftOut, one_pair_shown
 from align.sanity import check_sanity
 from align.sanity_checks import Sanity
-from align.trainers import TrainingRun, trainer_settings
+from align.trainers import Row, TrainingRun, trainer_settings
 from align.training import pairs_of, prepared
 from align.training_set import material, training_set
 from ledger.records import ModelVersion
@@ -72,7 +72,8 @@ class SanityReport:
 
     def text(self) -> str:
         """For people. It shows one question with its answers."""
-        return f"{self.checks.text()}\nOne row; in the loss is what stands between [[ and ]]:\n{self.shown}\n{self.cost.text()}"
+        row = f"One row; in the loss is what stands between [[ and ]]:\n{self.shown}"
+        return f"{self.checks.text()}\n{row}\n{self.cost.text()}"
 
     def facts(self) -> dict[str, object]:
         """For ``--json`` and the log; without any text of a question."""
@@ -117,8 +118,7 @@ def try_out(workspace: Workspace, policy: ModelVersion) -> SanityReport:
         run = replace(prepared(workspace, policy, pair_ids, Path(folder)), held_out=(), reference=None)
         source = source_of(workspace, policy)
         checks = check_sanity(run, lambda: load_policy(source))
-        cost = _cost(run, seconds_per_token(checks.seconds, checks.tokens))
-        report = SanityReport(checks, one_pair_shown(run.tokenizer, run.rows[0]), cost)
+        report = SanityReport(checks, one_pair_shown(run.tokenizer, dict(run.rows[0])), _cost(run, checks.seconds_a_row))
         outcome.update(report.facts())
     return report
 
@@ -137,7 +137,8 @@ def _plan(run: TrainingRun) -> Plan:
     )
 
 
-def _cost(run: TrainingRun, seconds_a_token: float | None = None) -> Estimate:
+def _cost(run: TrainingRun, seconds_a_row: float | None = None) -> Estimate:
+    """What the whole run takes, its time by the speed of a row where that was measured."""
     settings = trainer_settings(run, method(run.config.method))
     align = run.config
     compute = "bfloat16" if settings.get("bf16") else "float16" if settings.get("fp16") else "float32"
@@ -153,9 +154,10 @@ def _cost(run: TrainingRun, seconds_a_token: float | None = None) -> Estimate:
         shared_prefix=align.shared_prefix,
         answers=1 if align.method == "kto" else 2,
     )
-    return estimate(
-        shape_of(run.model.config), count_tokens([_lengths(row) for row in run.rows]), plan, seconds_a_token
-    )
+    tokens = count_tokens([_lengths(row) for row in run.rows])
+    of_a_row = (tokens.unique if plan.shared_prefix else tokens.total) / tokens.rows
+    speed = None if seconds_a_row is None else seconds_a_row / of_a_row
+    return estimate(shape_of(run.model.config), tokens, plan, speed)
 
 
 def _held_as(model: Any) -> str:
@@ -164,7 +166,7 @@ def _held_as(model: Any) -> str:
     return "8bit" if getattr(model, "is_loaded_in_8bit", False) else str(model.dtype).removeprefix("torch.")
 
 
-def _lengths(row: TokenRow) -> Sequence[int]:
+def _lengths(row: Row) -> Sequence[int]:
     """Of a row's prompt and each answer."""
     answers = [name for name in ("chosen_ids", "rejected_ids", "completion_ids") if name in row]
     return [len(row["prompt_ids"]), *(len(row[name]) for name in answers)]

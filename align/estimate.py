@@ -119,7 +119,7 @@ def estimate(shape: ModelShape, tokens: TokenCounts, plan: Plan, seconds_per_tok
         shape: see `shape_of`.
         tokens: see `count_tokens`.
         plan: settings; ``weights`` and ``compute`` are keys of `BYTES`.
-        seconds_per_token: as measured on a step (see `seconds_per_token`), of the tokens that this plan runs.
+        seconds_per_token: as measured, of the tokens that this plan runs.
     """
     all_weights = parameters(shape)
     trained = all_weights if plan.lora_rank is None else adapter_parameters(shape, plan.lora_rank)
@@ -137,17 +137,6 @@ def estimate(shape: ModelShape, tokens: TokenCounts, plan: Plan, seconds_per_tok
         checkpoint=trained * (master + OPTIMISER_BYTES[plan.optimiser]) / MIB,
         seconds=None if seconds_per_token is None else seconds_per_token * (seen + _reference_tokens(run, plan)),
     )
-
-
-def seconds_per_token(seconds: float, tokens: int) -> float:
-    """The speed that a timed step shows: its wall time over the tokens that it ran, forwards and back.
-
-    Raises:
-        ValueError: no tokens were run.
-    """
-    if tokens <= 0:
-        raise ValueError("a timed step has tokens")
-    return seconds / tokens
 
 
 def _reference_tokens(run: int, plan: Plan) -> float:

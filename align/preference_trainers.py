@@ -239,7 +239,7 @@ def _turned(values: Sequence[Any]) -> list[Any]:
     return [values[-1], *values[:-1]]
 
 
-class WardroundORPOTrainer(Halving, SharedPrefixORPOTrainer):  # type: ignore[misc]
+class WardroundORPOTrainer(Halving, SharedPrefixORPOTrainer):
     """TRL's `ORPOTrainer` on weighted, rendered pairs. It has no reference model."""
 
     _weights: torch.Tensor | None = None

@@ -68,12 +68,13 @@ def check_sanity(run: TrainingRun, fresh: Callable[[], Any]) -> Sanity:
     expected, labelled = by_hand(model, answers, mean=run.config.method == "orpo")
     flipped, _ = by_hand(model, [_flipped(each) for each in answers], mean=run.config.method == "orpo")
     before = fingerprint(model.parameters())
-    trained, steps = _train(replace(run, model=model, rows=handful, config=_memorising(run.config, len(handful))))
+    memorised, steps = _train(replace(run, model=model, rows=handful, config=_memorising(run.config, len(handful))))
+    trained = memorised.model
     trainable = [name for name, weight in trained.named_parameters() if weight.requires_grad]
     after = fingerprint(weight for weight in trained.parameters() if not weight.requires_grad)
-    del model, trained
+    del model, trained, memorised
     some = list(run.rows)[: PAIRS * a_pair]
-    _, more = _train(replace(run, model=fresh(), rows=some, config=_learning(run.config)))
+    learnt, more = _train(replace(run, model=fresh(), rows=some, config=_learning(run.config)))
     beta = run.config.beta or DEFAULTS[run.config.method][1]
     return Sanity(
         (
@@ -83,7 +84,8 @@ def check_sanity(run: TrainingRun, fresh: Callable[[], Any]) -> Sanity:
             trains_only_what_it_should(steps[0], trainable, before, after),
             memorises(steps, len(handful) // a_pair),
             loss_falls(more),
-        )
+        ),
+        _seconds_a_row(learnt),
     )
 
 
@@ -123,13 +125,19 @@ SHORT: dict[str, Any] = {
 
 
 def _train(run: TrainingRun) -> tuple[Any, list[Step]]:
-    """The trained model, and the steps that the trainer logged."""
+    """The trainer, and the steps that it logged."""
     with tempfile.TemporaryDirectory(prefix="wardround-sanity-") as name:
         own = replace(run, folder=Path(name))
         with quiet():
             trainer = make_trainer(own)
             run_trainer(trainer, own.folder, f"Trying {len(run.rows)} rows")
-    return trainer.model, [step_of(entry) for entry in trainer.state.log_history if "loss" in entry]
+    return trainer, [step_of(entry) for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _seconds_a_row(trainer: Any) -> float | None:
+    """By the trainer's own clock."""
+    speeds = [entry["train_samples_per_second"] for entry in trainer.state.log_history if "train_runtime" in entry]
+    return 1 / speeds[-1] if speeds and speeds[-1] else None
 
 
 def answers_of(rows: Sequence[Row], tokenizer: Any, max_length: int) -> list[Answer]:

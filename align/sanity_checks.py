@@ -33,6 +33,7 @@ class Sanity:
     """All of them."""
 
     checks: tuple[Check, ...]
+    seconds_a_row: float | None = None  # of the longer run, reference pass not counted
 
     @property
     def passed(self) -> bool:

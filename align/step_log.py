@@ -18,7 +18,7 @@ Record = Mapping[str, Any]
 Sink = Callable[[Record], None]
 
 STEP_LOG = "steps.jsonl"
-# An append to the ledger took 2.5 ms on SQLite and a line here 0.01 ms (`tests/align/test_step_log.py` holds the ratio).
+# An append to the ledger took 2.5 ms on SQLite and a line here 0.01 (`tests/align/test_step_log.py` holds the ratio).
 LEDGER_BATCH = 25
 
 
