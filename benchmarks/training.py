@@ -7,8 +7,8 @@ A Qwen3 model of 32 million parameters with random weights, LoRA r=16, DPO, on o
 and backward of one batch. Ways take turns after a warm-up; medians of three. CPU time is the process's own, `wall_` is
 the clock. `training_ways.py` says what the ways are: stock, compact, shared, stored.
 
-- `stock_450_150`, `compact_...`, `shared_...`, `stored_...`: CPU seconds of a step, prompts of 450 tokens and answers of
-  150, two pairs, fp32, equal lengths. `shared_over_stock_...` and so on: how many times fewer.
+- `stock_450_150`, `compact_...`, `shared_...`, `stored_...`: CPU seconds of a step, prompts of 450 tokens and answers
+  of 150, two pairs, fp32, equal lengths. `shared_over_stock_...` and so on: how many times fewer.
 - `ragged_...`: 32 pairs of lengths about 400 and 150 in batches of four, bf16 and gradient checkpointing (TRL's
   defaults).
 - `system_...`: four pairs of 450 and 150, of whose prompts the first 250 tokens are the same.

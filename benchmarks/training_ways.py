@@ -138,16 +138,19 @@ def step(way: str, trainer: Any, batch: Batch) -> None:
 def flops(way: str, trainer: Any, batch: Batch) -> int:
     """Floating-point operations of a step, with those that PyTorch's counter does not know on a processor."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode, addmm_flop, sdpa_backward_flop_count, sdpa_flop_count
+    from torch.utils import flop_counter
+
+    count: Any = flop_counter.sdpa_flop_count
+    count_back: Any = flop_counter.sdpa_backward_flop_count
 
     def forward(query: Any, key: Any, value: Any, *_rest: Any, **_named: Any) -> int:
-        return sdpa_flop_count(query, _heads(query, key), _heads(query, value))
+        return int(count(query, _heads(query, key), _heads(query, value)))
 
     def backward(gradient: Any, query: Any, key: Any, value: Any, *_rest: Any, **_named: Any) -> int:
-        return sdpa_backward_flop_count(gradient, query, _heads(query, key), _heads(query, value))
+        return int(count_back(gradient, query, _heads(query, key), _heads(query, value)))
 
     def addmm_(gathered: Any, left: Any, right: Any, **_named: Any) -> int:
-        return int(addmm_flop(gathered, left, right))
+        return int(flop_counter.addmm_flop(gathered, left, right))
 
     aten = torch.ops.aten
     formulas = {
@@ -155,7 +158,7 @@ def flops(way: str, trainer: Any, batch: Batch) -> int:
         aten._scaled_dot_product_flash_attention_for_cpu_backward: backward,
         aten.addmm_: addmm_,
     }
-    with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
+    with flop_counter.FlopCounterMode(display=False, custom_mapping=formulas) as counter:
         step(way, trainer, batch)
     return int(counter.get_total_flops())
 

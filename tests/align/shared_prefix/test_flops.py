@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from benchmarks.training_ways import Shape, flops, trainer_of
 
 
 @pytest.fixture(scope="module")
-def counted() -> Iterator[dict[tuple[str, int], float]]:
-    """Of a step with its reference pass, LoRA r=16, fp32: an eighth of the benchmark's model's layers and vocabulary."""
+def counted() -> dict[tuple[str, int], float]:
+    """Of a step with its reference pass, LoRA r=16, fp32: an eighth of the benchmark's layers and vocabulary."""
     found = {}
     for way in ("compact", "shared"):
         trainer = trainer_of(way, parts=8)

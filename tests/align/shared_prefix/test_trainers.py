@@ -222,7 +222,7 @@ def losses_of(trainer: Any) -> list[float]:
 def test_the_reference_pass_before_training_is_shared_too(tiny_policy: Path, tmp_path: Path) -> None:
     from align.shared_prefix import trainers
 
-    class Seen(trainers.SharedPrefixDPOTrainer):  # type: ignore[misc, name-defined]
+    class Seen(trainers.SharedPrefixDPOTrainer):
         shared_by_then = False
 
         def compute_ref_log_probs(self, *given: Any) -> Any:
