@@ -88,5 +88,5 @@ def test_the_higher_the_score_the_less_the_chosen_answer_gains(tmp_path: Path, o
     fine_tune(model, sequences, rng, 40)
     scores = [score.ches for score in scored(model, rendering.rows)]
     changes = [change_by_one_step(model, row) for row in rendering.rows]
-    ranks = [np.argsort(np.argsort(values)) for values in (scores, changes)]
-    assert np.corrcoef(*ranks)[0, 1] < -0.6
+    by_score, by_change = (np.argsort(np.argsort(values)) for values in (scores, changes))
+    assert np.corrcoef(by_score, by_change)[0, 1] < -0.6
