@@ -67,7 +67,8 @@ def change_by_one_step(model: Any, row: TokenRow) -> float:
     tried = copy.deepcopy(model)
     before = log_probability(tried, row, "chosen")
     margin = before - log_probability(tried, row, "rejected")
-    (-torch.nn.functional.logsigmoid(0.1 * (margin - margin.detach()))).backward()
+    loss: Any = -torch.nn.functional.logsigmoid(0.1 * (margin - margin.detach()))
+    loss.backward()
     torch.optim.SGD(tried.parameters(), 1e-4).step()
     with torch.no_grad():
         return float(log_probability(tried, row, "chosen") - before)
