@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from align.rendering import Rendering, TokenRow
 
+FAR = 1_000  # rows to look through for one to swap with: where all are of a few prompts, there is none
+
 
 def interleaved(rendering: Rendering, seed: int) -> Rendering:
     """Labelled answers with each class spread evenly over the whole, in an order that depends on ``seed`` alone.
@@ -36,7 +38,7 @@ def _apart(rows: Sequence[TokenRow], order: list[int]) -> list[int]:
     for at in range(1, len(order)):
         if not _clashes(rows, order, at):
             continue
-        for other in (*range(at + 1, len(order)), *range(at)):
+        for other in (*range(at + 1, min(at + FAR, len(order))), *range(max(at - FAR, 0), at)):
             if rows[order[other]]["label"] != rows[order[at]]["label"]:
                 continue
             order[at], order[other] = order[other], order[at]
