@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from align import cli as align
+from align import training_cli as training
 from annotate import cli as annotate
 from annotate.review import cli as review
 from dashboards import cli as dashboards
@@ -35,9 +36,9 @@ app.command("sample")(sampling.sample)
 app.command("judge")(annotate.judge)
 app.add_typer(review.app, name="review")
 app.command("pairs")(annotate.pairs)
-app.command("sft")(align.sft)
-app.command("train")(align.train)
-app.command("export")(align.export)
+app.command("sft")(training.sft)
+app.command("train")(training.train)
+app.command("export")(training.export)
 app.command("evaluate")(align.evaluate)
 app.command("plan")(align.plan)
 app.command("round")(align.round_)

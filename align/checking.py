@@ -24,6 +24,7 @@ from align.training_set import material, training_set
 from ledger.records import ModelVersion
 from ledger.screen import say
 from ledger.workspace import Workspace
+from sampling.engines.transformers import stop_tokens
 from sampling.models import load_policy, load_tokenizer, source_of
 
 LISTED = 20  # of what is left out, for people
@@ -89,11 +90,11 @@ def check_before(workspace: Workspace, policy: ModelVersion) -> PreflightReport:
     """
     pair_ids = pairs_of(workspace, policy)
     with workspace.stage("preflight", policy=policy.id, pairs=len(pair_ids)) as outcome:
-        source = source_of(workspace, policy)
-        tokenizer = load_tokenizer(source)
-        rendering = training_set(workspace, tokenizer, material(workspace, pair_ids)).train
         say(f"Loading {policy.name}")
-        model = load_policy(source)
+        source = source_of(workspace, policy)
+        tokenizer, model = load_tokenizer(source), load_policy(source)
+        ends = stop_tokens(model.generation_config.eos_token_id, tokenizer)
+        rendering = training_set(workspace, tokenizer, ends, material(workspace, pair_ids)).train
         run = TrainingRun(model, tokenizer, rendering.rows, workspace.config.align, Path())
         risk = None
         if workspace.config.align.method != "kto":
@@ -118,7 +119,9 @@ def try_out(workspace: Workspace, policy: ModelVersion) -> SanityReport:
         run = replace(prepared(workspace, policy, pair_ids, Path(folder)), held_out=(), reference=None)
         source = source_of(workspace, policy)
         checks = check_sanity(run, lambda: load_policy(source))
-        report = SanityReport(checks, one_pair_shown(run.tokenizer, dict(run.rows[0])), _cost(run, checks.seconds_a_row))
+        report = SanityReport(
+            checks, one_pair_shown(run.tokenizer, dict(run.rows[0])), _cost(run, checks.seconds_a_row)
+        )
         outcome.update(report.facts())
     return report
 

@@ -7,84 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from align.training_cli import MethodOption
 from ledger.cli import AsJson, Folder, one_at_most
 
 if TYPE_CHECKING:
     from align.evaluate import Evaluation
-
-MethodOption = Annotated[
-    Literal["dpo", "ipo", "orpo", "kto"] | None, typer.Option(help="How to train; by default as configured.")
-]
-
-
-def train(
-    method: MethodOption = None,
-    name: Annotated[str | None, typer.Option(help="The trained model's name.")] = None,
-    workspace: Folder = Path(),
-    as_json: AsJson = False,
-) -> None:
-    """Train the current policy on the preference pairs of its answers: a LoRA adapter."""
-    from align.training import train as run
-    from align.training import with_method
-    from ledger.screen import result
-    from ledger.workspace import open_workspace
-    from sampling.policies import chosen_model
-
-    with open_workspace(workspace) as opened:
-        chosen = with_method(opened, method)
-        policy = chosen_model(opened, None)
-        model = run(chosen, policy, name or f"{policy.name}-{chosen.config.align.method}")
-    facts = {"id": model.id, "name": model.name, "path": model.path, "metrics": model.metrics}
-    result(f"Trained {model.name} ({model.id}): {model.path}", facts, as_json=as_json)
-
-
-def export(
-    *,
-    to: Annotated[Literal["trl", "axolotl", "llamafactory", "openai", "unsloth"], typer.Option(help="Whose format.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write; by default exports/TO-METHOD in the workspace.")
-    ] = None,
-    method: MethodOption = None,
-    reviewed: Annotated[
-        bool, typer.Option("--reviewed", help="A person has looked at all text with possible identifiers.")
-    ] = False,
-    workspace: Folder = Path(),
-    as_json: AsJson = False,
-) -> None:
-    """Write the current policy's preference pairs, and settings to train on them, for another project's trainer."""
-    from align.export_stage import export as run
-    from align.training import with_method
-    from ledger.screen import result
-    from ledger.workspace import open_workspace
-    from sampling.policies import chosen_model
-
-    with open_workspace(workspace, create=False) as opened:
-        chosen = with_method(opened, method)
-        report = run(chosen, chosen_model(opened, None), to, out, reviewed=reviewed)
-    result(report.text(), report.facts(), as_json=as_json)
-
-
-def sft(
-    *,
-    base: Annotated[
-        str | None, typer.Option(help="Folder or hub id of the model to begin with; by default model.path.")
-    ] = None,
-    epochs: Annotated[float, typer.Option(min=0.01, help="How often each question is seen.")] = 3.0,
-    learning_rate: Annotated[float | None, typer.Option(help="By default 2e-4, with --full 1e-5.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Questions a step.")] = 8,
-    full: Annotated[bool, typer.Option("--full", help="Train all weights, not a LoRA adapter.")] = False,
-    workspace: Folder = Path(),
-    as_json: AsJson = False,
-) -> None:
-    """Fine-tune a model on the train questions' references: for who has no SFT model yet."""
-    from align.sft_stage import SftOptions, fine_tune
-    from ledger.screen import result
-    from ledger.workspace import open_workspace
-
-    with open_workspace(workspace) as opened:
-        chosen = SftOptions(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, full=full)
-        report = fine_tune(opened, base, chosen)
-    result(report.text(), report.facts(), as_json=as_json)
 
 
 def evaluate(

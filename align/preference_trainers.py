@@ -147,7 +147,7 @@ class _Rendered:
         raise NotImplementedError
 
 
-class WardroundDPOTrainer(Halving, _Rendered, SharedPrefixDPOTrainer):  # type: ignore[misc]
+class WardroundDPOTrainer(Halving, _Rendered, SharedPrefixDPOTrainer):
     """TRL's `DPOTrainer` on weighted, rendered pairs. Of ``reference`` it reads and keeps log-probabilities."""
 
     collator = PairCollator
@@ -198,7 +198,7 @@ class WardroundDPOTrainer(Halving, _Rendered, SharedPrefixDPOTrainer):  # type: 
         ]
 
 
-class WardroundKTOTrainer(Halving, _Rendered, SharedPrefixKTOTrainer):  # type: ignore[misc]
+class WardroundKTOTrainer(Halving, _Rendered, SharedPrefixKTOTrainer):
     """TRL's `KTOTrainer` on weighted, rendered answers, read in the order given."""
 
     collator = LabelledCollator

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ledger.errors import ConfigError, InputError
 from ledger.workspace import Workspace
@@ -56,7 +56,7 @@ def from_main(find: Callable[[], T]) -> T:
     if world_size() == 1:
         return find()
     if not is_main():
-        return _heard()
+        return cast(T, _heard())
     try:
         found = find()
     except BaseException:

@@ -27,6 +27,7 @@ from ledger.screen import say
 from ledger.tables import models
 from ledger.weights import weights_hash
 from ledger.workspace import Workspace
+from sampling.engines.transformers import stop_tokens
 from sampling.models import load_policy, load_tokenizer, source_of
 
 RUN = "training run"  # in the log: the steps and alarms of a run, apart from the stage's start and end
@@ -149,10 +150,10 @@ def prepared(workspace: Workspace, policy: ModelVersion, pair_ids: Sequence[str]
         StageError: nothing is left to train on.
     """
     source = source_of(workspace, policy)
-    tokenizer = load_tokenizer(source)
-    rows = training_set(workspace, tokenizer, material(workspace, pair_ids))
+    tokenizer, model = load_tokenizer(source), load_policy(source)
+    ends = stop_tokens(model.generation_config.eos_token_id, tokenizer)
+    rows = training_set(workspace, tokenizer, ends, material(workspace, pair_ids))
     _say_left_out(rows)
-    model = load_policy(source)
     return TrainingRun(
         model=model,
         tokenizer=tokenizer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -50,8 +50,10 @@ def material(workspace: Workspace, pair_ids: Sequence[str]) -> Material:
     return Material(pairs, answers, workspace.ledger.get_many(Prompt, [pair.prompt for pair in pairs]))
 
 
-def training_set(workspace: Workspace, tokenizer: Any, of: Material) -> TrainingSet:
+def training_set(workspace: Workspace, tokenizer: Any, ends: Collection[int], of: Material) -> TrainingSet:
     """Pairs for DPO, IPO and ORPO, labelled answers for KTO; those of a held-out question apart.
+
+    ``ends`` are the token ids that sampling stops at.
 
     Raises:
         ModelError: the chat template refuses a conversation.
@@ -59,8 +61,10 @@ def training_set(workspace: Workspace, tokenizer: Any, of: Material) -> Training
     """
     share = workspace.config.align.holdout
     apart = {name for name, prompt in of.prompts.items() if _is_held_out(prompt, share)}
-    train = _rendered(workspace, tokenizer, of, [pair for pair in of.pairs if pair.prompt not in apart])
-    held_out = _rendered(workspace, tokenizer, of, [pair for pair in of.pairs if pair.prompt in apart])
+    align = workspace.config.align
+    settings = RenderSettings(align.max_length, align.train_reasoning, frozenset(ends))
+    train = _rendered(workspace, tokenizer, settings, of, [pair for pair in of.pairs if pair.prompt not in apart])
+    held_out = _rendered(workspace, tokenizer, settings, of, [pair for pair in of.pairs if pair.prompt in apart])
     if not train.rows:
         raise StageError(
             "no pair is left to train on", where="align", advice="`wardround train --preflight` says what is wrong"
@@ -74,9 +78,10 @@ def _is_held_out(prompt: Prompt, share: float) -> bool:
     return lot < share
 
 
-def _rendered(workspace: Workspace, tokenizer: Any, of: Material, pairs: Sequence[Pair]) -> Rendering:
+def _rendered(
+    workspace: Workspace, tokenizer: Any, settings: RenderSettings, of: Material, pairs: Sequence[Pair]
+) -> Rendering:
     align = workspace.config.align
-    settings = RenderSettings(max_length=align.max_length, train_reasoning=align.train_reasoning)
     if align.method != "kto":
         return rendered_pairs(tokenizer, (_answered(workspace, of, pair) for pair in pairs), settings)
     by_id = {pair.id: pair for pair in pairs}

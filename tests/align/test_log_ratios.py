@@ -61,18 +61,19 @@ def a_trainer(
         return make_trainer(run)
 
 
+@pytest.fixture
+def weights(tiny_policy: Path, sft_adapter: Path) -> tuple[Path, Path]:
+    """Base and adapter."""
+    return tiny_policy, sft_adapter
+
+
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "asked at once"])
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_every_log_ratio_is_exactly_nothing(
-    combination: str,
-    method: Literal["dpo", "kto"],
-    stored: bool,
-    tiny_policy: Path,
-    sft_adapter: Path,
-    tmp_path: Path,
+    combination: str, method: Literal["dpo", "kto"], stored: bool, weights: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    trainer = a_trainer(combination, method, tiny_policy, sft_adapter, tmp_path, precompute_ref_log_probs=stored)
+    trainer = a_trainer(combination, method, *weights, tmp_path, precompute_ref_log_probs=stored)
     trainer.model.train()
     (batch,) = trainer.get_train_dataloader()
     with quiet():
