@@ -126,7 +126,7 @@ class TestLedgerSink:
 
     def test_a_batch_costs_a_step_next_to_nothing(self, tmp_path: Path) -> None:
         """Half a millisecond a step, where a training step of the tiniest model takes tens of them."""
-        record: dict[str, Any] = {name: 0.123456 for name in map(str, range(20))}
+        record: dict[str, Any] = dict.fromkeys(map(str, range(20)), 0.123456)
         with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
             from ledger.config import parse_config
 
