@@ -18,7 +18,7 @@ Record = Mapping[str, Any]
 Sink = Callable[[Record], None]
 
 STEP_LOG = "steps.jsonl"
-# An append to the ledger took 2.5 ms on SQLite and a line here 0.01 (`tests/align/test_step_log.py` holds the ratio).
+# On SQLite an append a step took 3.7 ms, 25 steps an append 0.15 ms a step, and a line of the file 0.01 ms.
 LEDGER_BATCH = 25
 
 
@@ -89,7 +89,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 class LedgerSink:
-    """A sink that appends steps to the ledger, some at a time: an append costs as much as a hundred lines of a file.
+    """A sink that appends steps to the ledger, some at a time: an append costs as much as hundreds of lines of a file.
 
     A run that was killed does some steps again, and the ledger, which forgets nothing, then holds them twice: readers
     take the last of a step's number. Steps that wait while the process is killed are in the step log alone.

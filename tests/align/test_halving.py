@@ -101,8 +101,10 @@ class TestIsOutOfMemory:
         assert is_out_of_memory(caught.value)
 
 
-def trainer_of(method: Method, policy: Path, folder: Path, accumulation: int = 1, **settings: Any) -> Any:
-    """A real trainer with the mixin, on eight rows a micro-batch."""
+def trainer_of(
+    method: Method, policy: Path, folder: Path, accumulation: int = 1, *, plain: bool = False, **settings: Any
+) -> Any:
+    """A real trainer with the mixin, or TRL's own (``plain``), on five pairs a micro-batch, or three."""
     from datasets import Dataset
 
     from align.methods import method as method_of
@@ -132,14 +134,23 @@ def trainer_of(method: Method, policy: Path, folder: Path, accumulation: int = 1
         **settings,
     }
     with quiet():
-        return chosen.trainer(
+        trainer_class = trls(method) if plain else chosen.trainer
+        return trainer_class(
             model=load_policy(source),
             args=chosen.settings(**args),
             train_dataset=Dataset.from_list(rows),
             processing_class=load_tokenizer(source),
             peft_config=lora(AlignConfig(lora_rank=4)),
-            shared_prefix=False,  # which has one row whatever the batch
+            **({} if plain else {"shared_prefix": False}),  # which has one row whatever the batch
         )
+
+
+def trls(method: Method) -> Any:
+    """TRL's own trainer of a method."""
+    from trl import DPOTrainer, KTOTrainer
+    from trl.experimental.orpo import ORPOTrainer
+
+    return {"dpo": DPOTrainer, "ipo": DPOTrainer, "kto": KTOTrainer, "orpo": ORPOTrainer}[method]
 
 
 def limit(trainer: Any, rows: int, error: Callable[[], Exception], *, backward: bool = False) -> None:
@@ -207,7 +218,7 @@ def test_it_ends_with_the_same_weights_and_figures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     method, accumulation, backward, settings = case
-    undisturbed = trainer_of(method, tiny_policy, tmp_path, accumulation, **{**PLAIN, **settings})
+    undisturbed = trainer_of(method, tiny_policy, tmp_path, accumulation, plain=True, **{**PLAIN, **settings})
     theirs = trained(undisturbed)
     halved = trainer_of(method, tiny_policy, tmp_path, accumulation, **{**PLAIN, **settings})
     before = {name: value.detach().clone() for name, value in halved.model.named_parameters() if value.requires_grad}
@@ -226,7 +237,7 @@ def test_it_ends_with_the_same_weights_and_figures(
 @pytest.mark.parametrize("method", ["kto", "orpo"])
 def test_the_other_methods_go_on_too(method: Method, tiny_policy: Path, tmp_path: Path) -> None:
     """Their losses are no plain means over rows, so the end is near the undisturbed one, not the same."""
-    theirs = trained(trainer_of(method, tiny_policy, tmp_path, **PLAIN))
+    theirs = trained(trainer_of(method, tiny_policy, tmp_path, plain=True, **PLAIN))
     halved = trainer_of(method, tiny_policy, tmp_path, **PLAIN)
     before = {name: value.detach().clone() for name, value in halved.model.named_parameters() if value.requires_grad}
     limit(halved, 6 if method == "orpo" else 3, lambda: RuntimeError(CPU_MESSAGE))
