@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ledger.errors import ConfigError, InputError
 from ledger.workspace import Workspace
@@ -56,7 +56,7 @@ def from_main(find: Callable[[], T]) -> T:
     if world_size() == 1:
         return find()
     if not is_main():
-        return _heard()
+        return cast(T, _heard())
     try:
         found = find()
     except BaseException:
@@ -75,8 +75,8 @@ def _heard() -> Any:
 
 def _broadcast(message: list[Any]) -> list[Any]:
     """Rank 0's message, in all processes. Sets up their connection where nobody has yet, and the process's own GPU."""
-    from accelerate import PartialState
-    from accelerate.utils import broadcast_object_list
+    from accelerate import PartialState  # type: ignore[import-untyped]
+    from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
 
     PartialState(cpu=not _has_gpu())
     return list(broadcast_object_list(message, from_process=0))
