@@ -47,7 +47,7 @@ def material(method: Method, base: Path) -> Material:
 
 def check_axolotl(place: Path, base: Path, _sources: Path) -> None:
     """Its schema takes every key, and its strategy renders the rows as the policy is asked."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
     from transformers import AutoTokenizer
 
     schema = import_module("axolotl.utils.schemas.config").AxolotlInputConfig
@@ -99,9 +99,10 @@ def check_openai(_place: Path, base: Path, _sources: Path) -> None:
     assert set(json.loads(files["job.json"])) <= set(job.__annotations__)
     for line in files["train.jsonl"].split("\n")[:-1]:
         row = json.loads(line)
-        TypeAdapter(list[chat.ChatCompletionMessageParam]).validate_python(row["input"]["messages"])
-        for key in ("preferred_output", "non_preferred_output"):
-            TypeAdapter(list[chat.ChatCompletionAssistantMessageParam]).validate_python(row[key])
+        for message in row["input"]["messages"]:
+            TypeAdapter(chat.ChatCompletionMessageParam).validate_python(message)
+        for message in (*row["preferred_output"], *row["non_preferred_output"]):
+            TypeAdapter(chat.ChatCompletionAssistantMessageParam).validate_python(message)
 
 
 def check_unsloth(_place: Path, base: Path, sources: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,7 @@ def test_several_processes_are_refused(ready: Workspace, monkeypatch: pytest.Mon
         fine_tune(ready, None, OPTIONS)
 
 
-def loss(workspace: Workspace, model: ModelVersion, row: dict[str, Any]) -> float:
+def loss(workspace: Workspace, model: ModelVersion, row: Mapping[str, Any]) -> float:
     """Mean loss over the row's answer."""
     import torch
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def a_config(method: Method) -> AlignConfig:
     return AlignConfig(
-        method=method, batch_size=2, lora_rank=4, learning_rate=1e-3, epochs=1, trainer={"logging_steps": 1}
+        method=method, batch_size=2, lora_rank=4, learning_rate=1e-3, beta=0.3, epochs=1, trainer={"logging_steps": 1}
     )
 
 
@@ -56,6 +56,15 @@ def test_it_says_every_setting_that_train_gives_to_trl(method: Method) -> None:
         "target_modules": "all-linear",
         "task_type": "CAUSAL_LM",
     }
+
+
+def test_what_is_configured_wins() -> None:
+    """Over the method's own rate and beta; and ``[align.trainer]`` over all."""
+    own = AlignConfig(method="ipo", learning_rate=1e-3, beta=0.7, trainer={"warmup_steps": 5, "loss_type": ["hinge"]})
+    said = arguments(plain_trl_script(own, "model", DATA), "DPOConfig")
+    assert (said["learning_rate"], said["beta"], said["warmup_steps"], said["loss_type"]) == (1e-3, 0.7, 5, ["hinge"])
+    said = arguments(plain_trl_script(AlignConfig(method="orpo"), "model", DATA), "ORPOConfig")
+    assert (said["learning_rate"], said["beta"]) == (5e-5, 0.1)
 
 
 def test_it_finds_out_what_depends_on_the_machine_as_train_does(tmp_path: Path) -> None:
