@@ -47,7 +47,7 @@ def material(method: Method, base: Path) -> Material:
 
 def check_axolotl(place: Path, base: Path, _sources: Path) -> None:
     """Its schema takes every key, and its strategy renders the rows as the policy is asked."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
     from transformers import AutoTokenizer
 
     schema = import_module("axolotl.utils.schemas.config").AxolotlInputConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from align.processes import CONFIGS, launch_config
 from ledger.config import CONFIG_NAME, load_config

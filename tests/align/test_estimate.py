@@ -94,7 +94,8 @@ class TestMemory:
         assert whole.memory["adapter"] == 0
         lora = estimate(LARGE, TOKENS, Plan())
         assert lora.trained < 0.01 * lora.parameters
-        assert lora.peak_mib < 0.6 * whole.peak_mib
+        assert lora.memory["gradients"] + lora.memory["optimiser"] < 0.01 * whole.memory["optimiser"]
+        assert lora.peak_mib < whole.peak_mib
         assert lora.checkpoint == pytest.approx(12 * lora.trained / MIB)
 
     def test_what_saves_memory(self) -> None:

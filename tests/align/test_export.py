@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from align.dataset import Preference
 from align.export import axolotl, llamafactory, openai, trl, unsloth
