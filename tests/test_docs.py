@@ -23,7 +23,8 @@ DOCS = ROOT / "docs"
 ROOMS = ("ledger", "sampling", "annotate", "align", "dashboards")
 # The pages in the order of one story: what a page's commands need, those of the pages before it have made.
 STORY = (
-    *("index", "configuration", "importing", "sampling", "judging", "review", "pairs", "training"),
+    *("index", "configuration", "importing", "sampling", "judging", "review", "pairs"),
+    *("training-preflight", "training", "exporting"),
     *("evaluation", "few-surgeons", "rounds", "ledger", "dashboard", "troubleshooting"),
 )
 COMMANDS = (
@@ -34,6 +35,7 @@ COMMANDS = (
     "judge",
     "pairs",
     "train",
+    "export",
     "evaluate",
     "plan",
     "round",
@@ -41,7 +43,8 @@ COMMANDS = (
     "trace",
 )
 SHOWING_ANSWERS = (
-    *("index", "importing", "sampling", "judging", "review", "pairs", "training", "evaluation", "rounds", "dashboard"),
+    *("index", "importing", "sampling", "judging", "review", "pairs", "training", "exporting", "evaluation"),
+    *("rounds", "dashboard"),
 )
 NOTICE = "for research; no clinical advice"
 
