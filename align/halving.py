@@ -161,7 +161,7 @@ class Halving:
         if self.accelerator.num_processes > 1:  # type: ignore[attr-defined]
             advice = "halve align.batch_size and double align.gradient_accumulation"
             raise StageError(f"out of memory: {_first_line(cause)}", where=where, advice=advice)
-        _release()
+        release()
         say(f"Out of memory with {rows} rows at once: going on with {-(-rows // 2)} for the rest of the run")
         self.rows_at_once = -(-rows // 2)
 
@@ -170,7 +170,8 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0][:200] if text.strip() else "no memory left"
 
 
-def _release() -> None:
+def release() -> None:
+    """Give back what the allocator holds on to."""
     import gc
 
     import torch

@@ -174,6 +174,14 @@ class WardroundDPOTrainer(Halving, _Rendered, SharedPrefixDPOTrainer):
     def _get_eval_sampler(self, eval_dataset: Any) -> Any:
         return SequentialSampler(eval_dataset) if is_rendered(eval_dataset) else super()._get_eval_sampler(eval_dataset)
 
+    def _compute_loss(self, model: Any, inputs: Row, return_outputs: bool) -> Any:
+        loss = super()._compute_loss(model, inputs, return_outputs)
+        if isinstance(self.data_collator, PairCollator):  # for the alarm that watches what the policy prefers
+            metrics = self._metrics["train" if self.model.training else "eval"]
+            for side, mask in zip(("chosen", "rejected"), inputs["completion_mask"].chunk(2), strict=True):
+                metrics[f"lengths/{side}"].append(mask.sum().item() / len(mask))
+        return loss
+
     def _correction(self, log_probs: torch.Tensor, inputs: Row, weights: torch.Tensor) -> torch.Tensor:
         references = torch.cat([inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]])
         ratios = (log_probs.sum(dim=1) - references).chunk(2)

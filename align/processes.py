@@ -75,8 +75,8 @@ def _heard() -> Any:
 
 def _broadcast(message: list[Any]) -> list[Any]:
     """Rank 0's message, in all processes. Sets up their connection where nobody has yet, and the process's own GPU."""
-    from accelerate import PartialState  # type: ignore[import-untyped]
-    from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
 
     PartialState(cpu=not _has_gpu())
     return list(broadcast_object_list(message, from_process=0))

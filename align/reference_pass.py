@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from align.collating import WEIGHTS
+from align.halving import is_out_of_memory, release
 from align.reference_store import Reference, sequence_key
 from ledger.screen import progress
 
@@ -81,6 +82,20 @@ class ReferencePass:
         return _of_all_processes(found, accelerator)
 
     def _batch(
+        self, dataset: Any, keys: Mapping[str, Sequence[bytes]], batch: Sequence[int], device: torch.device
+    ) -> dict[bytes, float]:
+        """A batch, by halves where it does not fit in memory."""
+        try:
+            return self._whole(dataset, keys, batch, device)
+        except (RuntimeError, MemoryError) as error:
+            if len(batch) == 1 or not is_out_of_memory(error):
+                raise
+        release()  # outside of the except: an error in flight holds the tensors of the frames that it left
+        half = len(batch) // 2
+        first, second = (self._batch(dataset, keys, part, device) for part in (batch[:half], batch[half:]))
+        return {**second, **first}
+
+    def _whole(
         self, dataset: Any, keys: Mapping[str, Sequence[bytes]], batch: Sequence[int], device: torch.device
     ) -> dict[bytes, float]:
         collated = self.collate([dataset[row] for row in batch])

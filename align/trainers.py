@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from align.disk import ensure_space
 from align.methods import BY_LENGTH, DEFAULTS, Method, learning_rate, method
 from align.processes import share_of
 from align.reference_store import Reference
@@ -20,6 +21,7 @@ from ledger.errors import ConfigError
 from sampling.quiet import quiet
 
 Row = Mapping[str, Any]
+CHECKPOINTS = 3  # on disk at once: two are kept while the third is written
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def train_preferences(run: TrainingRun, label: str) -> Trained:
     """
     with quiet():
         trainer = make_trainer(run)
+        ensure_space(run.folder, CHECKPOINTS * checkpoint_bytes(trainer.model), f"{CHECKPOINTS} checkpoints")
         checkpoint = last_checkpoint(run.folder)
         with StepLog(run.folder / STEP_LOG, step_of_checkpoint(checkpoint)) as steps:
             to_ledger = LedgerSink(lambda some: run.log("step", {"steps": some}))
@@ -72,6 +75,11 @@ def train_preferences(run: TrainingRun, label: str) -> Trained:
                 to_ledger.flush()
         watch.raise_if_stopped(label)
     return Trained(trainer.model, figures, run.folder / STEP_LOG, lambda folder: _save(trainer, folder))
+
+
+def checkpoint_bytes(model: Any) -> int:
+    """What a checkpoint takes on disk: what is trained, and Adam's two averages of each weight in float32."""
+    return sum(weight.numel() * (weight.element_size() + 8) for weight in model.parameters() if weight.requires_grad)
 
 
 def _save(trainer: Any, folder: Path) -> None:
@@ -211,7 +219,7 @@ def common_settings(config: AlignConfig, folder: Path) -> dict[str, Any]:
         "max_length": config.max_length,
         "save_strategy": "steps",
         "save_steps": config.checkpoint_steps,
-        "save_total_limit": 2,
+        "save_total_limit": CHECKPOINTS - 1,
         "logging_steps": 1,
     }
 

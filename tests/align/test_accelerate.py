@@ -59,8 +59,8 @@ def test_these_come_along() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_accelerate_reads_the_configuration(name: str) -> None:
     """By its own class, which refuses unknown keys; those of FSDP and DeepSpeed are options of its launcher."""
-    from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file  # type: ignore[import-untyped]
-    from accelerate.commands.launch import launch_command_parser  # type: ignore[import-untyped]
+    from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
 
     config = load_config_from_file(str(launch_config(name)))
     assert isinstance(config, ClusterConfig)
@@ -73,7 +73,7 @@ def test_accelerate_reads_the_configuration(name: str) -> None:
 
 def test_accelerates_plugins_take_what_the_configurations_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """The launcher hands FSDP's keys on as environment variables; accelerate's plugin reads and checks them."""
-    from accelerate.utils import FullyShardedDataParallelPlugin  # type: ignore[import-untyped]
+    from accelerate.utils import FullyShardedDataParallelPlugin
 
     written = yaml.safe_load(launch_config("several_gpus_fsdp").read_text(encoding="utf-8"))["fsdp_config"]
     for key, value in written.items():

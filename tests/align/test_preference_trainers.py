@@ -272,6 +272,27 @@ class TestReference:
         answers = bench.trainer(answer_rows(WEIGHTS), "kto", reference=kept, batch_size=8)
         assert list(answers.train_dataset["ref_logps"])[::2] == list(first["ref_chosen_logps"])
 
+    def test_a_batch_that_does_not_fit_is_halved(self, bench: Bench, kept: Reference) -> None:
+        import torch
+
+        rows = pair_rows(WEIGHTS)
+        whole = bench.trainer(rows, reference=kept, fresh=True).train_dataset
+        trainer = bench.trainer(rows, reference=Reference(kept.store, "another"), fresh=True)
+        inner, sizes = trainer.compute_ref_log_probs, list[int]()
+
+        def small(model: Any, inputs: Any) -> Any:
+            sizes.append(len(inputs["input_ids"]) // 2)
+            if sizes[-1] > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return inner(model, inputs)
+
+        trainer.compute_ref_log_probs = small
+        trainer.reference = Reference(kept.store, "a third")
+        plain = trainer.train_dataset.remove_columns(["ref_chosen_logps", "ref_rejected_logps"])
+        found = trainer._precompute_ref_logps(plain, "train", 4)
+        assert sizes == [4, 2, 1, 1, 2, 1, 1]
+        assert found["ref_chosen_logps"][:] == pytest.approx(whole["ref_chosen_logps"][:], abs=1e-4)
+
     def test_one_pair_more_costs_one_batch(self, bench: Bench, kept: Reference) -> None:
         bench.trainer(pair_rows(WEIGHTS), reference=kept)
         more = [*pair_rows(WEIGHTS), *pair_rows((1.0,), seed=9)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def filled(workspace: Workspace, prompts: list[Prompt], weight: float = 0.9, rea
     pairs = []
     for prompt in prompts:
         said = [Candidate(prompt.id, "m", text, reasoning) for text in ("A hernia.", "The wall.", "What?")]
-        made = [Pair(prompt.id, one.id, other.id, weight, ()) for one, other in zip(said, said[1:], strict=False)]
+        made = [Pair(prompt.id, one.id, other.id, weight, ()) for one, other in pairwise(said)]
         workspace.ledger.append([prompt, *said, *made])
         pairs += made
     return pairs

@@ -11,8 +11,8 @@ import pytest
 
 from align.alarms import Alarm
 from align.dataset import Preference, paired_rows
-from align.step_log import STEP_LOG, StepLog, read_steps
 from align.running import last_checkpoint
+from align.step_log import STEP_LOG, StepLog, read_steps
 from align.trainers import TrainingRun, make_trainer
 from align.watching import Watch, finite, peak_mib
 from ledger.config import AlignConfig, ModelConfig
