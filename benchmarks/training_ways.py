@@ -98,7 +98,7 @@ def trainer_of(way: str, *, defaults: bool = False, parts: int = 1) -> Any:
             peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
         )
     if defaults:
-        trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
+        trainer.model.activation_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
     trainer.current_gradient_accumulation_steps = 1  # what `train` sets
     trainer.model_wrapped = trainer.accelerator.prepare_model(trainer.model)
     return trainer

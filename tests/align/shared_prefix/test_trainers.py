@@ -151,6 +151,13 @@ def test_truncated_rows_are_trls_too(dpo: Both) -> None:
     assert dpo.told(loss_types=["sigmoid"], loss_weights=[1.0]).apart(collated(RAGGED, max_length=6)) < 1
 
 
+def test_mixed_precision_around_the_reference_is_no_objection(tiny_policy: Path, tmp_path: Path) -> None:
+    reference = partial(tiny_model, seed=1, vocab_size=400)
+    both = made("DPO", tiny_policy, tmp_path, partial(tiny_model, vocab_size=400), ref_model=reference, bf16=True)
+    stock, shared = (outcome(each, collated(RAGGED)) for each in (both.stock, both.shared))
+    assert shared.loss == pytest.approx(stock.loss, abs=0.05)
+
+
 def lora() -> Any:
     from peft import LoraConfig
 
