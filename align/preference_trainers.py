@@ -98,6 +98,7 @@ class _Rendered:
         self._signature_columns: list[str] = [*self._signature_columns, *self.columns]
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+        self._settle()  # type: ignore[attr-defined]  # prefixes are shared in this pass already
         sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled  # type: ignore[attr-defined]
         if self.reference is None or sharded or not is_rendered(dataset):
             return super()._precompute_ref_logps(dataset, name, batch_size)  # type: ignore[misc]
