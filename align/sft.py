@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from align.preference.runs import Row, lora, machine_settings
 from align.running import in_place_of, run_trainer
-from align.trainers import Row, lora, machine_settings
 from ledger.config import AlignConfig, ModelConfig
 from ledger.records import digest
 from ledger.weights import weights_hash

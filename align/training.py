@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from align.card import model_card
-from align.methods import DEFAULTS, learning_rate
+from align.preference.methods import DEFAULTS, learning_rate
+from align.preference.reference_store import Reference, ReferenceStore
+from align.preference.runs import Trained, TrainingRun, train_preferences
 from align.processes import from_main, is_main, main_stage, only_main_speaks
-from align.reference_store import Reference, ReferenceStore
 from align.running import partial_of, put_in_place
-from align.step_log import STEP_LOG
-from align.trainers import Trained, TrainingRun, train_preferences
 from align.training_set import TrainingSet, material, training_set
+from align.watching.step_log import STEP_LOG
 from annotate.pairing import build_pairs
 from ledger.errors import StageError
 from ledger.exclusive import exclusively

@@ -76,7 +76,7 @@ def _launch(config: str, workspace: Path, options: dict[str, str | None], *, as_
 
 
 def _preflight(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> None:
-    from align.checking import check_before
+    from align.preflight.stage import check_before
     from ledger.screen import result
 
     report = check_before(workspace, policy)
@@ -86,7 +86,7 @@ def _preflight(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> 
 
 
 def _sanity(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> None:
-    from align.checking import try_out
+    from align.preflight.stage import try_out
     from ledger.screen import result
 
     report = try_out(workspace, policy)
@@ -97,7 +97,7 @@ def _sanity(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> Non
 
 def _print_trl(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> None:
     from align.export.material import DATA
-    from align.trl_script import plain_trl_script
+    from align.export.trl_script import plain_trl_script
     from ledger.screen import result
     from sampling.models import source_of
 
@@ -132,7 +132,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the current policy's preference pairs, and settings to train on them, for another project's trainer."""
-    from align.export_stage import export as run
+    from align.export.stage import export as run
     from align.training import with_method
     from ledger.screen import result
     from ledger.workspace import open_workspace

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from align.answer_tokens import RenderSettings
-from align.class_order import interleaved
-from align.rendering import Answered, Labelled, Rendering, TokenRow, rendered_answers, rendered_pairs
+from align.rendering.answer_tokens import RenderSettings
+from align.rendering.class_order import interleaved
+from align.rendering.pairs import Answered, Labelled, Rendering, TokenRow, rendered_answers, rendered_pairs
 from annotate.kto_labels import Label, labels_from_pairs
 from ledger.errors import StageError
 from ledger.records import Candidate, Pair, Prompt, digest

@@ -219,7 +219,7 @@ class AlignConfig(_Table):
     """How the policy learns. ``trainer`` goes to TRL's configuration as it is, under TRL's names."""
 
     method: Literal["dpo", "ipo", "orpo", "kto"] = "dpo"
-    learning_rate: Annotated[float, Field(gt=0)] | None = None  # default: see align/trainers.py
+    learning_rate: Annotated[float, Field(gt=0)] | None = None  # default: see align/preference/runs.py
     beta: Annotated[float, Field(gt=0)] | None = None
     epochs: Annotated[float, Field(gt=0)] = 3.0
     batch_size: Positive = 8

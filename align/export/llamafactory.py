@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from align.dataset import TrainingRow
 from align.export.material import TRAINED, Files, Material, as_json, as_yaml, jsonl, merge_first
+from align.export.rows import TrainingRow
 from ledger.errors import InputError
 
 DATASET = "wardround_pairs"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from align.dataset import Preference, TrainingRow, paired_rows, unpaired_rows
-from align.methods import DEFAULTS
+from align.export.rows import Preference, TrainingRow, paired_rows, unpaired_rows
+from align.preference.methods import DEFAULTS
 from ledger.config import AlignConfig
 
 Files = dict[str, str]  # path within the export's folder -> text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from align.export.material import DATA, TRAINED, Files, Material, as_yaml, jsonl, merge_first
-from align.trl_script import MACHINE, lora_settings, plain_trl_script, trl_settings
+from align.export.trl_script import MACHINE, lora_settings, plain_trl_script, trl_settings
 
 COMMANDS = {"dpo": "dpo", "ipo": "dpo", "kto": "kto"}  # ORPO is in no command line of TRL 1.16
 

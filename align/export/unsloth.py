@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from align.export.material import DATA, TRAINED, Files, Material, jsonl, merge_first
-from align.trl_script import literal, trainer_of, trl_settings
+from align.export.trl_script import literal, trainer_of, trl_settings
 
 NOT_OURS = ("bf16", "use_cpu", "dataloader_pin_memory", "gradient_checkpointing")  # Unsloth settles these
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

@@ -7,8 +7,8 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from align.answer_tokens import RenderSettings
-from align.rendering import Answered, Rendering, rendered_pairs
+from align.rendering.answer_tokens import RenderSettings
+from align.rendering.pairs import Answered, Rendering, rendered_pairs
 from sampling.chat import Turn
 from sampling.reasoning import Spoken
 from tests.align.real_templates import ends, tokenizer

@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Literal
 
-from align.dataset import Preference
 from align.export import axolotl, llamafactory, openai, unsloth
 from align.export.material import Files, Material
+from align.export.rows import Preference
 from align.tiny_policy import make_tiny_policy
 from ledger.config import AlignConfig
 

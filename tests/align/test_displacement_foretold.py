@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align.answer_tokens import RenderSettings
-from align.displacement import scored
-from align.rendering import Answered, TokenRow, rendered_pairs
+from align.preflight.displacement import scored
+from align.rendering.answer_tokens import RenderSettings
+from align.rendering.pairs import Answered, TokenRow, rendered_pairs
 from align.tiny_policy import make_tiny_policy
 from sampling.reasoning import Spoken
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from align.trainers import lora
+from align.preference.runs import lora
 from ledger.records import ModelVersion
 from ledger.weights import weights_hash
 from ledger.workspace import Workspace

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from align.dataset import Preference, paired_rows, unpaired_rows
+from align.export.rows import Preference, paired_rows, unpaired_rows
+from align.preference.runs import TrainingRun, make_trainer
 from align.tiny_policy import CHAT_TEMPLATE
-from align.trainers import TrainingRun, make_trainer
 from ledger.config import ChatConfig, parse_config
 from ledger.errors import ModelError
 from ledger.records import Message, Prompt

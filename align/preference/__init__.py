@@ -1,0 +1,1 @@
+"""Learning from preferences: TRL's trainers, and what a round adds to them."""

@@ -1,0 +1,1 @@
+"""Pairs and labelled answers as token ids."""
