@@ -90,6 +90,7 @@ bench: $(VENV)/installed $(VLLM_VENV)/installed
 	$(BIN)/python benchmarks/real_round.py
 	$(VLLM_BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/judging.py $(if $(DISTILABEL),--distilabel $(DISTILABEL))
+	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/statistics.py
 	$(BIN)/python benchmarks/coverage.py
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from ledger.records import ModelVersion
 
 NOTICE = "For research only. This model gives no clinical advice, and nothing it says has been checked by a clinician."
+USE = {
+    True: "Merge it into its parent's weights, or load it on top of them with PEFT.",
+    False: "These are all of its weights: it loads by itself.",
+}
 
 
 def model_card(model: ModelVersion, pairs: int) -> str:
@@ -25,8 +29,8 @@ def model_card(model: ModelVersion, pairs: int) -> str:
     }
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     return (
-        f"---\nlibrary_name: peft\ntags: [wardround, {model.method}]\n---\n\n# {model.name}\n\n**{NOTICE}**\n\n"
+        f"---\nlibrary_name: {'peft' if model.adapter else 'transformers'}\ntags: [wardround, {model.method}]\n---\n\n# {model.name}\n\n**{NOTICE}**\n\n"
         f"| | |\n|---|---|\n{rows}\n\n"
-        "Merge it into its parent's weights, or load it on top of them with PEFT. Its ancestry, down to each\n"
+        f"{USE[model.adapter]} Its ancestry, down to each\n"
         f"comparison, is in the ledger it was trained from: `wardround trace {model.name}`.\n"
     )

@@ -16,6 +16,7 @@ TRAINED = "trained"
 # The settings that depend on the machine that trains, as the script finds them out there.
 MACHINE: Mapping[str, str] = {
     "bf16": "cuda and torch.cuda.is_bf16_supported()",
+    "fp16": "cuda and not torch.cuda.is_bf16_supported()",
     "gradient_checkpointing": "cuda",
     "use_cpu": "not cuda",
     "dataloader_pin_memory": "cuda",

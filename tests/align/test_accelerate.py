@@ -32,7 +32,6 @@ batch_size = {batch}
 epochs = 2
 lora_rank = 4
 learning_rate = 1e-3
-trainer = {{ logging_steps = 1, per_device_train_batch_size = {share}, precompute_ref_log_probs = false }}
 """
 # `wardround train`, with the loss of each step written down by the main process.
 PROGRAM = """
@@ -94,12 +93,12 @@ class Trained(NamedTuple):
     screen: str
 
 
-def run(root: Path, policy: Path, *, share: int, launcher: tuple[str, ...]) -> Trained:
+def run(root: Path, policy: Path, launcher: tuple[str, ...] = ()) -> Trained:
     """`wardround train` on eight pairs in batches of four, in a workspace of its own."""
     from safetensors.torch import load_file
 
     root.mkdir()
-    (root / CONFIG_NAME).write_text(CONFIG.format(model=policy, batch=4, share=share), encoding="utf-8")
+    (root / CONFIG_NAME).write_text(CONFIG.format(model=policy, batch=4), encoding="utf-8")
     (root / "program.py").write_text(PROGRAM, encoding="utf-8")
     with open_workspace(root) as workspace:
         fill(replace(workspace, config=load_config(root / CONFIG_NAME)))
@@ -136,14 +135,14 @@ def fill(workspace: Workspace) -> None:
 @pytest.fixture(scope="module")
 def alone(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """One process with batches of four."""
-    return run(tmp_path_factory.mktemp("alone") / "workspace", tiny_policy, share=4, launcher=())
+    return run(tmp_path_factory.mktemp("alone") / "workspace", tiny_policy)
 
 
 @pytest.fixture(scope="module")
 def together(tiny_policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Two processes with batches of two each, as `accelerate launch` starts them."""
     config = ("-m", "accelerate.commands.launch", "--config_file", str(launch_config("two_cpu_processes")))
-    return run(tmp_path_factory.mktemp("together") / "workspace", tiny_policy, share=2, launcher=config)
+    return run(tmp_path_factory.mktemp("together") / "workspace", tiny_policy, config)
 
 
 @pytest.mark.slow
