@@ -13,7 +13,7 @@ USE = {
 
 def model_card(model: ModelVersion, pairs: int) -> str:
     """Markdown: what the model is, what it came from, and what it is not for."""
-    settings = model.config.get("align", {})
+    settings, library = model.config.get("align", {}), "peft" if model.adapter else "transformers"
     facts = {
         "Name": model.name,
         "Method": model.method,
@@ -29,7 +29,7 @@ def model_card(model: ModelVersion, pairs: int) -> str:
     }
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     return (
-        f"---\nlibrary_name: {'peft' if model.adapter else 'transformers'}\ntags: [wardround, {model.method}]\n---\n\n# {model.name}\n\n**{NOTICE}**\n\n"
+        f"---\nlibrary_name: {library}\ntags: [wardround, {model.method}]\n---\n\n# {model.name}\n\n**{NOTICE}**\n\n"
         f"| | |\n|---|---|\n{rows}\n\n"
         f"{USE[model.adapter]} Its ancestry, down to each\n"
         f"comparison, is in the ledger it was trained from: `wardround trace {model.name}`.\n"

@@ -65,13 +65,15 @@ def train_sft(
     """
     from datasets import Dataset
     from transformers import AutoTokenizer
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
+
+    from align.shared_prefix.trainers import SharedPrefixSFTTrainer
 
     every = target.with_name(target.name + ".checkpoints")
     checkpoints = every / digest([weights_hash(base), list(rows), asdict(settings)])
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=model.trust_remote_code)
-        trainer = SFTTrainer(
+        trainer = SharedPrefixSFTTrainer(
             model=load_policy(PolicySource(str(base), (), model)),
             args=SFTConfig(**_settings(settings, checkpoints)),
             train_dataset=Dataset.from_list([dict(row) for row in rows]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -76,8 +77,9 @@ def weights(target: Path) -> bytes:
 def killed(base: Path, target: Path, method: str, call: int) -> None:
     """A run that was killed at the end of that call."""
     program = [sys.executable, "-c", KILLED, str(base), str(target), method, str(call)]
-    paths = {"PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
-    ended = subprocess.run(program, env=paths, capture_output=True, check=False)
+    # As many threads as here: sums that are shared out otherwise round otherwise.
+    own = {"PYTHONPATH": f"{ROOT}:{Path(__file__).parent}", "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"]}
+    ended = subprocess.run(program, env=own, capture_output=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert not target.exists()
 
