@@ -74,15 +74,18 @@ def _pack(named: Mapping[str, Any]) -> Packing | None:
 def _run_packed(stock: Callable[..., Any], packing: Packing, named: Mapping[str, Any]) -> Any:
     import torch
 
-    found = stock(
-        input_ids=packing.tokens,
-        position_ids=packing.positions,
-        attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packing.tokens.device),  # handed on as it is
-        shift_labels=packing.labels,
-        use_cache=False,
-        fused_lm_head=True,
-        **{KEY: packing},
-    )
+    from align.shared_prefix.head import one_pass_head
+
+    with one_pass_head():
+        found = stock(
+            input_ids=packing.tokens,
+            position_ids=packing.positions,
+            attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packing.tokens.device),  # handed on as it is
+            shift_labels=packing.labels,
+            use_cache=False,
+            fused_lm_head=True,
+            **{KEY: packing},
+        )
     for name in PER_TOKEN:
         if (values := getattr(found, name)) is not None:
             setattr(found, name, _deal(values, packing.item_of))
