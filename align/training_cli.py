@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ledger.records import ModelVersion
     from ledger.workspace import Workspace
 
+PUT_RIGHT = 2  # exit code: there is something that the user can put right, and it has been said
+
 MethodOption = Annotated[
     Literal["dpo", "ipo", "orpo", "kto"] | None, typer.Option(help="How to train; by default as configured.")
 ]
@@ -82,7 +84,7 @@ def _preflight(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> 
     report = check_before(workspace, policy)
     result(report.text(), report.facts(), as_json=as_json)
     if report.checks.has_faults:
-        raise typer.Exit(1)
+        raise typer.Exit(PUT_RIGHT)
 
 
 def _sanity(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> None:
@@ -92,7 +94,7 @@ def _sanity(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> Non
     report = try_out(workspace, policy)
     result(report.text(), report.facts(), as_json=as_json)
     if not report.checks.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(PUT_RIGHT)
 
 
 def _print_trl(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> None:

@@ -94,7 +94,7 @@ class TestPreflight:
         }
         assert len(facts["left_out_ids"]) == sum(facts["left_out"].values())
         assert facts["rows"] + len(facts["left_out_ids"]) == 12
-        assert code == (1 if facts["faults"] else 0)
+        assert code == (2 if facts["faults"] else 0)
 
     def test_a_fault_ends_with_an_error(
         self, tiny_policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -102,7 +102,7 @@ class TestPreflight:
         folder = a_folder(
             tmp_path / "kto", tiny_policy, 'method = "kto"\ntrainer = { per_device_train_batch_size = 1 }'
         )
-        assert run("train", "-w", str(folder), "--preflight") == 1
+        assert run("train", "-w", str(folder), "--preflight") == 2
         assert "fault:" in capsys.readouterr().out
 
     def test_a_rate_that_is_meant_for_all_weights_is_warned_of(
