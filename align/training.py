@@ -164,6 +164,7 @@ def prepared(workspace: Workspace, policy: ModelVersion, pair_ids: Sequence[str]
         reference=Reference(
             ReferenceStore(workspace.models / ".reference" / "log_probs.db"), reference_key(workspace, policy, model)
         ),
+        figures=workspace.models / ".tensorboard" / checkpoints.name[:8],
         log=lambda event, detail: workspace.log(RUN, event, training=checkpoints.name, **detail),
     )
 

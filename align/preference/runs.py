@@ -35,6 +35,7 @@ class TrainingRun:
     folder: Path  # checkpoints
     held_out: Sequence[Row] = ()  # not trained on: where their loss falls no longer, training stops
     reference: Reference | None = None  # keeps the reference model's log-probabilities
+    figures: Path | None = None  # for TensorBoard's files, where those are asked for
     log: Callable[[str, Mapping[str, Any]], None] = lambda _event, _detail: None  # an event of the run, and its detail
 
 
@@ -108,7 +109,9 @@ def make_trainer(run: TrainingRun) -> Any:
             peft_config=lora(run.config) if run.config.tuning == "lora" else None,
             **_own_arguments(run, settings),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "requires" not in str(error):  # of a library that is not installed
+            raise
         raise ConfigError(
             f"TRL refuses it: {error}",
             where="wardround.toml, align or align.trainer",
@@ -116,7 +119,17 @@ def make_trainer(run: TrainingRun) -> Any:
         ) from error
     if run.held_out:
         trainer.add_callback(_early_stopping(run.config.patience))
+    _keep_figures(trainer, run.figures)
     return trainer
+
+
+def _keep_figures(trainer: Any, folder: Path | None) -> None:
+    """Have TensorBoard's files written where they outlive the checkpoints."""
+    from transformers.integrations import TensorBoardCallback
+
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback) and folder and callback.logging_dir is None:
+            callback.logging_dir = str(folder)
 
 
 def trainer_settings(run: TrainingRun, chosen: Method) -> dict[str, Any]:

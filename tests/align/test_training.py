@@ -252,6 +252,18 @@ def test_an_alarm_stops_where_it_is_told_to(ready: Workspace) -> None:
     assert still.ledger.count(ModelVersion) == 1
 
 
+def test_tensorboards_files_outlive_the_checkpoints(ready: Workspace) -> None:
+    watched = with_align(ready, trainer={"max_steps": 2, "report_to": ["tensorboard"]})
+    train(watched, sft_model(watched), "watched")
+    assert list((ready.models / ".tensorboard").rglob("events.out.tfevents.*"))
+
+
+def test_a_reporter_that_is_not_installed_is_one_line(ready: Workspace) -> None:
+    watched = with_align(ready, trainer={"max_steps": 2, "report_to": ["comet_ml"]})
+    with pytest.raises(ConfigError, match="comet"):
+        train(watched, sft_model(watched), "watched")
+
+
 def test_what_is_watched_for_is_no_part_of_a_model(ready: Workspace) -> None:
     policy = sft_model(ready)
     assert train(with_align(ready, on_alarm="stop"), policy, "first").id == train(ready, policy, "first").id
