@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from align.card import model_card
 from align.preference.methods import DEFAULTS, learning_rate
 from align.preference.reference_store import Reference, ReferenceStore
 from align.preference.runs import Trained, TrainingRun, train_preferences
-from align.processes import from_main, is_main, main_stage, only_main_speaks
+from align.processes import from_main, main_stage, only_main_speaks
 from align.running import partial_of, put_in_place
 from align.training_set import TrainingSet, material, training_set
 from align.watching.step_log import STEP_LOG
@@ -130,16 +130,17 @@ def _train(workspace: Workspace, policy: ModelVersion, planned: ModelVersion, pa
 @contextmanager
 def _alone(checkpoints: Path, name: str) -> Iterator[None]:
     """Keep a second run of the very same training out; any other has its own checkpoints."""
-    if not is_main():
-        yield
-        return
-    checkpoints.mkdir(parents=True, exist_ok=True)
     lock = checkpoints.with_name(checkpoints.name + ".lock")
-    with exclusively(lock) as ours:
-        if not ours:
-            raise StageError("the same training runs already", where=name, advice="wait until it has ended")
+    with ExitStack() as held:
+        from_main(lambda: _take(lock, held, name))
         yield
-    lock.unlink(missing_ok=True)
+
+
+def _take(lock: Path, held: ExitStack, name: str) -> None:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    if not held.enter_context(exclusively(lock)):
+        raise StageError("the same training runs already", where=name, advice="wait until it has ended")
+    held.callback(lock.unlink)
 
 
 def prepared(workspace: Workspace, policy: ModelVersion, pair_ids: Sequence[str], checkpoints: Path) -> TrainingRun:
