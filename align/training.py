@@ -16,7 +16,7 @@ from align.preference.reference_store import Reference, ReferenceStore
 from align.preference.runs import Trained, TrainingRun, train_preferences
 from align.processes import from_main, main_stage, only_main_speaks
 from align.running import partial_of, put_in_place
-from align.training_set import TrainingSet, material, training_set
+from align.training_set import TrainingSet, pair_material, training_set
 from align.watching.step_log import STEP_LOG
 from annotate.pairing import build_pairs
 from ledger.errors import StageError
@@ -153,7 +153,7 @@ def prepared(workspace: Workspace, policy: ModelVersion, pair_ids: Sequence[str]
     source = source_of(workspace, policy)
     tokenizer, model = load_tokenizer(source), load_policy(source)
     ends = stop_tokens(model.generation_config.eos_token_id, tokenizer)
-    rows = training_set(workspace, tokenizer, ends, material(workspace, pair_ids))
+    rows = training_set(workspace, tokenizer, ends, pair_material(workspace, pair_ids))
     _say_left_out(rows)
     return TrainingRun(
         model=model,

@@ -99,13 +99,10 @@ def _sanity(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> Non
 
 def _print_trl(workspace: Workspace, policy: ModelVersion, *, as_json: bool) -> None:
     from align.export.material import DATA
-    from align.export.trl_script import plain_trl_script
+    from align.export.stage import trl_script
     from ledger.screen import result
-    from sampling.models import source_of
 
-    source = source_of(workspace, policy)
-    adapters = [str(adapter) for adapter in source.adapters]
-    script = plain_trl_script(workspace.config.align, source.base, DATA, adapters)
+    script = trl_script(workspace, policy)
     result(script, {"script": script, "data": DATA}, as_json=as_json)
 
 

@@ -34,7 +34,7 @@ class TrainingSet:
 
 
 @dataclass(frozen=True)
-class Material:
+class PairMaterial:
     """Pairs with all that they point at."""
 
     pairs: Sequence[Pair]
@@ -42,15 +42,15 @@ class Material:
     prompts: dict[str, Prompt]
 
 
-def material(workspace: Workspace, pair_ids: Sequence[str]) -> Material:
+def pair_material(workspace: Workspace, pair_ids: Sequence[str]) -> PairMaterial:
     """The pairs in the order of their ids, so that it does not matter when one was written."""
     found = workspace.ledger.get_many(Pair, pair_ids)
     pairs = [found[each] for each in sorted(pair_ids)]
     answers = workspace.ledger.get_many(Candidate, [each for pair in pairs for each in (pair.chosen, pair.rejected)])
-    return Material(pairs, answers, workspace.ledger.get_many(Prompt, [pair.prompt for pair in pairs]))
+    return PairMaterial(pairs, answers, workspace.ledger.get_many(Prompt, [pair.prompt for pair in pairs]))
 
 
-def training_set(workspace: Workspace, tokenizer: Any, ends: Collection[int], of: Material) -> TrainingSet:
+def training_set(workspace: Workspace, tokenizer: Any, ends: Collection[int], of: PairMaterial) -> TrainingSet:
     """Pairs for DPO, IPO and ORPO, labelled answers for KTO; those of a held-out question apart.
 
     ``ends`` are the token ids that sampling stops at.
@@ -79,7 +79,7 @@ def _is_held_out(prompt: Prompt, share: float) -> bool:
 
 
 def _rendered(
-    workspace: Workspace, tokenizer: Any, settings: RenderSettings, of: Material, pairs: Sequence[Pair]
+    workspace: Workspace, tokenizer: Any, settings: RenderSettings, of: PairMaterial, pairs: Sequence[Pair]
 ) -> Rendering:
     align = workspace.config.align
     if align.method != "kto":
@@ -90,7 +90,7 @@ def _rendered(
     return interleaved(rendered_answers(tokenizer, labelled, settings), align.seed)
 
 
-def _answered(workspace: Workspace, of: Material, pair: Pair) -> Answered:
+def _answered(workspace: Workspace, of: PairMaterial, pair: Pair) -> Answered:
     chosen, rejected = of.answers[pair.chosen], of.answers[pair.rejected]
     return Answered(
         pair=pair.id,
@@ -102,7 +102,7 @@ def _answered(workspace: Workspace, of: Material, pair: Pair) -> Answered:
     )
 
 
-def _labelled(workspace: Workspace, of: Material, label: Label, certainty: float) -> Labelled:
+def _labelled(workspace: Workspace, of: PairMaterial, label: Label, certainty: float) -> Labelled:
     answer = of.answers[label.candidate]
     return Labelled(
         answer=label.candidate,
@@ -114,7 +114,7 @@ def _labelled(workspace: Workspace, of: Material, label: Label, certainty: float
     )
 
 
-def turns_of(workspace: Workspace, of: Material, answer: Candidate) -> tuple[Turn, ...]:
+def turns_of(workspace: Workspace, of: PairMaterial, answer: Candidate) -> tuple[Turn, ...]:
     """What the policy was asked when it gave an answer."""
     return tuple(conversation(of.prompts[answer.prompt], workspace.config.chat, answer.passages))
 

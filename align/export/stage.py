@@ -12,11 +12,11 @@ from align.export.material import DATA, Files, Material, as_json
 from align.export.rows import Preference
 from align.export.trl_script import plain_trl_script
 from align.running import in_place_of
-from annotate.pairing import build_pairs
+from align.training import pairs_of
+from align.training_set import pair_material, turns_of
 from ledger.errors import InputError, StageError
-from ledger.records import Candidate, ModelVersion, Pair, Prompt, pairs_hash
+from ledger.records import ModelVersion, Pair, pairs_hash
 from ledger.workspace import Workspace
-from sampling.chat import conversation
 from sampling.deidentify import identifiers
 from sampling.models import SERVED, source_of
 
@@ -146,28 +146,20 @@ def pair_texts(workspace: Workspace, policy: ModelVersion) -> list[PairText]:
     Raises:
         StageError: there are none, or one is of a held-out prompt.
     """
-    ledger = workspace.ledger
-    pair_ids = sorted(build_pairs(workspace, policy).pairs)
-    if not pair_ids:
-        raise StageError(
-            f"no preference pairs of {policy.name}'s answers", where="ledger", advice="`wardround pairs` says why"
-        )
-    pairs = ledger.get_many(Pair, pair_ids)
-    answers = ledger.get_many(Candidate, [each for pair in pairs.values() for each in (pair.chosen, pair.rejected)])
-    asked = ledger.get_many(Prompt, [pair.prompt for pair in pairs.values()])
-    if any(prompt.split != "train" for prompt in asked.values()):
+    of = pair_material(workspace, pairs_of(workspace, policy))
+    if any(prompt.split != "train" for prompt in of.prompts.values()):
         raise StageError("a pair of a held-out prompt", where="ledger", advice="run `wardround pairs` and report it")
     return [
         PairText(
             pair,
             Preference(
-                turns=tuple(conversation(asked[pair.prompt], workspace.config.chat, answers[pair.chosen].passages)),
-                chosen=answers[pair.chosen].text,
-                rejected=answers[pair.rejected].text,
+                turns=turns_of(workspace, of, of.answers[pair.chosen]),
+                chosen=of.answers[pair.chosen].text,
+                rejected=of.answers[pair.rejected].text,
                 template=workspace.config.chat.template,
             ),
         )
-        for pair in (pairs[pair_id] for pair_id in pair_ids)
+        for pair in of.pairs
     ]
 
 

@@ -20,7 +20,7 @@ from align.preflight.sanity import check_sanity
 from align.preflight.sanity_checks import Sanity
 from align.rendering.pairs import LeftOut, one_pair_shown
 from align.training import pairs_of, prepared
-from align.training_set import material, training_set
+from align.training_set import pair_material, training_set
 from ledger.records import ModelVersion
 from ledger.screen import say
 from ledger.workspace import Workspace
@@ -94,7 +94,7 @@ def check_before(workspace: Workspace, policy: ModelVersion) -> PreflightReport:
         source = source_of(workspace, policy)
         tokenizer, model = load_tokenizer(source), load_policy(source)
         ends = stop_tokens(model.generation_config.eos_token_id, tokenizer)
-        rendering = training_set(workspace, tokenizer, ends, material(workspace, pair_ids)).train
+        rendering = training_set(workspace, tokenizer, ends, pair_material(workspace, pair_ids)).train
         run = TrainingRun(model, tokenizer, rendering.rows, workspace.config.align, Path())
         risk = None
         if workspace.config.align.method != "kto":

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from align.training import with_align
-from align.training_set import TrainingSet, material, training_set
+from align.training_set import TrainingSet, pair_material, training_set
 from ledger.config import parse_config
 from ledger.errors import StageError
 from ledger.records import Candidate, Pair, Prompt
@@ -46,7 +46,7 @@ def filled(workspace: Workspace, prompts: list[Prompt], weight: float = 0.9, rea
 
 
 def rendered(workspace: Workspace, tokenizer: Any, pairs: list[Pair]) -> TrainingSet:
-    of = material(workspace, [pair.id for pair in pairs])
+    of = pair_material(workspace, [pair.id for pair in pairs])
     return training_set(workspace, tokenizer, {tokenizer.eos_token_id}, of)
 
 
