@@ -47,6 +47,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite alone: what is trained does not depend on where the records are."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
 def ready(workspace: Workspace, tiny_policy: Path) -> Workspace:
     """A workspace with train questions of several kinds, and held-out ones."""
     own = replace(workspace, config=parse_config(CONFIG.format(model=tiny_policy)))

@@ -41,6 +41,12 @@ trainer = {{ max_steps = 2, logging_steps = 1 }}
 
 
 @pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite alone: what is trained does not depend on where the records are."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
 def ready(workspace: Workspace, tiny_policy: Path) -> Workspace:
     """A workspace with one comparison on each of four prompts."""
     own = replace(workspace, config=parse_config(CONFIG.format(model=tiny_policy)))

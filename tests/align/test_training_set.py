@@ -30,6 +30,12 @@ def tokenizer(tiny_policy: Path) -> Any:
 
 
 @pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite alone: what is trained does not depend on where the records are."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
 def ready(workspace: Workspace) -> Workspace:
     return replace(workspace, config=parse_config(CONFIG))
 

@@ -249,6 +249,12 @@ clinical = "You answer surgeons."
 
 
 @pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite alone: what is trained does not depend on where the records are."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
 def ready(workspace: Workspace, tiny_policy: Path) -> Workspace:
     """A workspace with one comparison on each of three train prompts and a held-out one, and a near-duplicate."""
     own = replace(workspace, config=parse_config(CONFIG.format(model=tiny_policy)))
