@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="The project's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
+MOST_SHOWN = 400  # characters of a value in a line of the log
 SOME_LEFT = 3  # exit code: the command did what it could, and can be run again for the rest
 
 
@@ -65,13 +66,19 @@ def log(
 
 
 def _log_line(entry: Done) -> str:
-    from ledger.records import canonical_json
-
-    detail = "  ".join(
-        f"{key}={value if isinstance(value, str) else canonical_json(value)}" for key, value in entry.detail.items()
-    )
+    detail = "  ".join(f"{key}={_shortened(value)}" for key, value in entry.detail.items())
     said = [entry.when, f"{entry.stage:<10}", f"{entry.event:<11}", entry.code, entry.run, detail]
     return " ".join("  ".join(said).splitlines()).rstrip()
+
+
+def _shortened(value: object) -> str:
+    """A line holds no lists of records: --json has them whole."""
+    from ledger.records import canonical_json
+
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        return f"[{len(value)} records]"
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def trace(

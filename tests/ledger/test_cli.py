@@ -13,7 +13,7 @@ from ledger.cli import init, log, trace
 from ledger.config import parse_config
 from ledger.errors import InputError, LedgerError, TamperError
 from ledger.store import open_ledger
-from ledger.workspace import Workspace
+from ledger.workspace import Workspace, open_workspace
 
 app = typer.Typer()
 for command in (init, log, trace):
@@ -75,6 +75,16 @@ def test_log_of_one_stage_and_of_the_last_few(root: Path) -> None:
         ("finished", {"new": 3}),
     ]
     assert set(found[0]) == {"when", "stage", "event", "detail", "code", "run"}
+
+
+def test_log_shortens_what_no_line_holds_and_json_does_not(root: Path) -> None:
+    with open_workspace(root) as workspace:
+        workspace.log("training run", "step", steps=[{"step": 1}, {"step": 2}], cause="x" * 1_000)
+    said = run("log", "-w", str(root))
+    assert "steps=[2 records]" in said
+    assert "x" * 400 + "..." in said
+    assert "x" * 401 not in said
+    assert '{"step":2}' in run("log", "-w", str(root), "--json")
 
 
 def test_log_of_nothing(root: Path) -> None:
