@@ -140,7 +140,7 @@ def evaluation_facts(evaluation: Evaluation, seconds: float) -> dict[str, object
     """What ``--json`` prints."""
     from dataclasses import asdict
 
-    from align.demo import peak_rss_mb
+    from ledger.memory import peak_rss_mib
 
     facts = asdict(evaluation)
-    return {**facts.pop("overall"), **facts, "seconds": round(seconds, 1), "peak_rss_mb": round(peak_rss_mb(), 1)}
+    return {**facts.pop("overall"), **facts, "seconds": round(seconds, 1), "peak_rss_mb": round(peak_rss_mib(), 1)}

@@ -7,9 +7,7 @@ the policy's own doing, before and after training.
 
 from __future__ import annotations
 
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from align.sft import SftSettings, train_sft
 from align.tiny_policy import make_tiny_policy
 from align.training import with_method
 from ledger.config import CONFIG_NAME
+from ledger.memory import peak_rss_mib
 from ledger.records import Prompt
 from ledger.screen import say
 from ledger.tables import prompts
@@ -79,7 +78,7 @@ def demo(folder: Path, method: str) -> DemoReport:
     with demo_workspace(folder) as workspace:
         ensure_sft(workspace, sft_answer)
         report = run_round(_set_for(with_method(workspace, method)), number=1)
-    return DemoReport(report, time.monotonic() - began, peak_rss_mb())
+    return DemoReport(report, time.monotonic() - began, peak_rss_mib())
 
 
 def _set_for(workspace: Workspace) -> Workspace:
@@ -136,9 +135,3 @@ def _completion(text: str) -> list[Turn]:
 def _texts(rows: Sequence[dict[str, list[Turn]]], asked: Sequence[Prompt]) -> list[str]:
     """What the tokenizer is made from: train prompts and whole references."""
     return [turn["content"] for row in rows for turn in row["prompt"]] + [prompt.reference or "" for prompt in asked]
-
-
-def peak_rss_mb() -> float:
-    """This process's largest resident memory so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024**2 if sys.platform == "darwin" else 1024)

@@ -18,9 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from align.demo import ensure_sft, peak_rss_mb
+from align.demo import ensure_sft
 from align.rounds import run_round
 from align.training import with_method
+from ledger.memory import peak_rss_mib
 from ledger.records import Prompt
 from ledger.workspace import open_workspace
 from sampling.intake import import_prompts
@@ -85,7 +86,7 @@ def run(folder: Path, data: Path, method: str) -> dict[str, object]:
         "pairs": pairs,
         "method": method,
         "seconds": round(time.monotonic() - began, 1),
-        "peak_rss_mb": round(peak_rss_mb(), 1),
+        "peak_rss_mb": round(peak_rss_mib(), 1),
     }
 
 

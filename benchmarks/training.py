@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.training_ways import WAYS, Batch, Shape, flops, step, trainer_of, with_reference
+from ledger.memory import peak_rss_mib
 
 EVEN = {f"{prompt}_150": Shape(prompt=prompt) for prompt in (150, 450, 1_200)}
 SHAPES: Mapping[str, Shape] = {
@@ -134,7 +134,7 @@ def peak(way: str) -> float:
     """MiB of resident memory at the peak of this process, which makes one step."""
     (batch,) = SHAPES["1200_150"].material()
     step(way, trainer_of(way), batch)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024, 1)
+    return round(peak_rss_mib(), 1)
 
 
 if __name__ == "__main__":

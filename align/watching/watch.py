@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from align.watching.alarms import Alarm, Alarms
 from align.watching.step_log import Record, Sink
 from align.watching.steps import Step, step_of
 from ledger.errors import StageError
+from ledger.memory import peak_rss_mib
 from ledger.screen import say
 
 OnAlarm = Literal["warn", "stop"]
@@ -121,8 +121,7 @@ def peak_mib() -> float:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated()) / 1024**2
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024**2 if sys.platform == "darwin" else 1024)
+    return peak_rss_mib()
 
 
 def _callback(watch: Watch) -> Any:

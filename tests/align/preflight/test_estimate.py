@@ -29,7 +29,7 @@ TOKENS = count_tokens([(450, 150, 150)] * 1_000)
 
 # One step of DPO with the given plan; prints the growth of the peak resident memory since the libraries were loaded.
 TRAINING = """
-import json, resource, sys
+import json, sys
 import torch
 from datasets import Dataset
 from transformers import Qwen3Config, Qwen3ForCausalLM, AutoTokenizer
@@ -37,15 +37,14 @@ from trl import DPOConfig, DPOTrainer
 from peft import LoraConfig
 from align.preference.runs import lora
 from ledger.config import AlignConfig
+from ledger.memory import peak_rss_mib
 from sampling.quiet import quiet
 
 torch.set_num_threads(1)
 policy, folder, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 with quiet():
     tokenizer = AutoTokenizer.from_pretrained(policy)
-    before = peak()
+    before = peak_rss_mib()
     torch.manual_seed(0)
     model = Qwen3ForCausalLM(Qwen3Config(**settings["model"]))
     prompt, answer = settings["lengths"]
@@ -61,7 +60,7 @@ with quiet():
     trainer = Ours(model=model, args=args, train_dataset=Dataset.from_list([row] * settings["batch"]),
                    processing_class=tokenizer, peft_config=lora(AlignConfig(lora_rank=16)))
     trainer.train()
-print(json.dumps(peak() - before))
+print(json.dumps(peak_rss_mib() - before))
 """
 
 
