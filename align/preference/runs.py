@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 from align.disk import ensure_space
 from align.preference.methods import BY_LENGTH, DEFAULTS, Method, learning_rate, method
 from align.preference.reference_store import Reference
-from align.processes import share_of
+from align.processes import is_main, share_of
 from align.running import last_checkpoint, run_trainer, step_of_checkpoint
-from align.watching.step_log import STEP_LOG, LedgerSink, StepLog
+from align.watching.step_log import STEP_LOG, LedgerSink, Sink, StepLog, read_steps
 from align.watching.watch import Watch
 from annotate.kto_labels import ClassRatio
 from ledger.config import AlignConfig
 from ledger.errors import ConfigError
+from ledger.screen import say
 from sampling.quiet import quiet
 
 Row = Mapping[str, Any]
@@ -59,23 +61,33 @@ def train_preferences(run: TrainingRun, label: str) -> Trained:
     with quiet():
         trainer = make_trainer(run)
         ensure_space(run.folder, CHECKPOINTS * checkpoint_bytes(trainer.model), f"{CHECKPOINTS} checkpoints")
-        checkpoint = last_checkpoint(run.folder)
-        with StepLog(run.folder / STEP_LOG, step_of_checkpoint(checkpoint)) as steps:
-            to_ledger = LedgerSink(lambda some: run.log("step", {"steps": some}))
+        with _sinks(run) as (sinks, kept):
             watch = Watch(
-                (steps, to_ledger),
+                sinks,
                 beta=getattr(trainer, "beta", None) if run.config.method != "orpo" else None,
                 on_alarm=run.config.on_alarm,
                 heard=lambda alarm: run.log("alarm", alarm.facts()),
             )
-            watch.restore(steps.kept)
+            watch.restore(kept)
             trainer.add_callback(watch.callback())
-            try:
-                figures = run_trainer(trainer, run.folder, label)
-            finally:
-                to_ledger.flush()
+            figures = run_trainer(trainer, run.folder, label)
         watch.raise_if_stopped(label)
     return Trained(trainer.model, figures, run.folder / STEP_LOG, lambda folder: _save(trainer, folder))
+
+
+@contextmanager
+def _sinks(run: TrainingRun) -> Iterator[tuple[tuple[Sink, ...], list[dict[str, Any]]]]:
+    """Where the main process writes steps, and the steps before the checkpoint that a run goes on from."""
+    done = step_of_checkpoint(last_checkpoint(run.folder))
+    if not is_main():
+        yield (), [step for step in read_steps(run.folder / STEP_LOG) if step["step"] <= done]
+        return
+    with StepLog(run.folder / STEP_LOG, done) as steps:
+        to_ledger = LedgerSink(lambda some: run.log("step", {"steps": some}))
+        try:
+            yield (steps, to_ledger), steps.kept
+        finally:
+            to_ledger.flush()
 
 
 def checkpoint_bytes(model: Any) -> int:
@@ -94,7 +106,7 @@ def make_trainer(run: TrainingRun) -> Any:
     """The trainer of a run, before its first step.
 
     Raises:
-        ConfigError: see `train_adapter`.
+        ConfigError: see `train_preferences`.
     """
     _refuse_full_quantised(run)
     chosen = method(run.config.method)
@@ -120,7 +132,18 @@ def make_trainer(run: TrainingRun) -> Any:
     if run.held_out:
         trainer.add_callback(_early_stopping(run.config.patience))
     _keep_figures(trainer, run.figures)
+    _say_weights(trainer, run)
     return trainer
+
+
+def _say_weights(trainer: Any, run: TrainingRun) -> None:
+    if run.config.method == "kto":
+        weights = f"desirable_weight {trainer.desirable_weight:g}, undesirable_weight {trainer.undesirable_weight:g}"
+        say(f"{_classes(run.rows).text()}; {weights}")
+    collator = trainer.data_collator
+    objection = getattr(collator, "weighted", False) and trainer.weights_objection()
+    if objection:
+        say(f"The pairs' weights do not enter the loss: {objection}")
 
 
 def _keep_figures(trainer: Any, folder: Path | None) -> None:
@@ -154,9 +177,13 @@ def _is_by_length(run: TrainingRun) -> bool:
 
 def class_weights(rows: Sequence[Row]) -> dict[str, float]:
     """The weights with which desirable and undesirable answers weigh the same, under TRL's names."""
-    desirable = sum(bool(row["label"]) for row in rows)
-    for_desirable, for_undesirable = ClassRatio(desirable, len(rows) - desirable).weights
+    for_desirable, for_undesirable = _classes(rows).weights
     return {"desirable_weight": for_desirable, "undesirable_weight": for_undesirable}
+
+
+def _classes(rows: Sequence[Row]) -> ClassRatio:
+    desirable = sum(bool(row["label"]) for row in rows)
+    return ClassRatio(desirable, len(rows) - desirable)
 
 
 def _refuse_full_quantised(run: TrainingRun) -> None:

@@ -144,10 +144,13 @@ def test_several_losses_are_weighted_each_with_its_share(bench: Bench) -> None:
         ({"ld_alpha": 0.5}, "ld_alpha"),
     ],
 )
-def test_a_loss_that_weights_cannot_enter_is_trls(extra: dict[str, Any], why: str, bench: Bench) -> None:
+def test_a_loss_that_weights_cannot_enter_is_trls(
+    extra: dict[str, Any], why: str, bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = pair_rows(WEIGHTS)
     ours = bench.trainer(rows, trainer=extra)
     assert why in ours.weights_objection()
+    assert f"do not enter the loss: {ours.weights_objection()}" in capsys.readouterr().err
     plain = [{**row, "weight": 1.0} for row in rows]
     assert loss_of(ours, rows) == pytest.approx(loss_of(bench.trainer(plain, trainer=extra), plain), abs=1e-7)
 
@@ -222,6 +225,16 @@ class TestContext:
         start = len(rows[0]["prompt_ids"])
         assert mask[0, start : start + 3].tolist() == [0, 0, 1]
         assert mask[1, start] == 1
+
+    def test_unequal_classes_are_weighed_from_their_counts_and_shown(
+        self, bench: Bench, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rows = [row for place, row in enumerate(answer_rows((1.0,) * 4)) if row["label"] or place < 2]
+        trainer = bench.trainer(rows, "kto", batch_size=5)
+        assert (trainer.desirable_weight, trainer.undesirable_weight) == (1.0, 4.0)
+        said = capsys.readouterr().err
+        assert "4 desirable, 1 undesirable" in said
+        assert "undesirable_weight 4" in said
 
     def test_kto_takes_it_from_the_neighbour_too(self, bench: Bench) -> None:
         rows = [{**row, "context": place % 2} for place, row in enumerate(answer_rows((1.0, 1.0)))]
