@@ -14,6 +14,7 @@ from align.card import model_card
 from align.preference.methods import DEFAULTS, learning_rate
 from align.preference.reference_store import Reference, ReferenceStore
 from align.preference.runs import Trained, TrainingRun, train_preferences
+from align.preflight.cost import cost_of
 from align.processes import from_main, main_stage, only_main_speaks
 from align.running import partial_of, put_in_place
 from align.training_set import TrainingSet, pair_material, training_set
@@ -120,6 +121,8 @@ def _train(workspace: Workspace, policy: ModelVersion, planned: ModelVersion, pa
     with _alone(checkpoints, planned.name):
         say(f"Loading {policy.name} for training")
         run = prepared(workspace, policy, pair_ids, checkpoints)
+        if cost := cost_of(run):
+            say(cost.text())
         trained = train_preferences(run, f"Training {planned.name} on {len(pair_ids)} pairs")
         folder = workspace.models / f"{planned.name}-{key[:8]}"
         model = _saved(workspace, trained, planned, folder, len(pair_ids))

@@ -61,13 +61,18 @@ def shape_of(config: Any) -> ModelShape:
         heads=heads,
         kv_heads=getattr(text, "num_key_value_heads", None) or heads,
         head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
-        intermediate=(experts and getattr(text, "moe_intermediate_size", None)) or text.intermediate_size,
+        intermediate=(experts and getattr(text, "moe_intermediate_size", None)) or _inner(text),
         tied=bool(text.tie_word_embeddings),
         attention_bias=family.startswith("qwen2") or bool(getattr(text, "attention_bias", False)),
         head_norms=family.startswith("qwen3"),
         experts=experts,
         active_experts=int(getattr(text, "num_experts_per_tok", 0) or 0) if experts else 0,
     )
+
+
+def _inner(text: Any) -> int:
+    """GPT-2's like leave it out where it is four times the width."""
+    return int(getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * text.hidden_size)
 
 
 def parameters(shape: ModelShape) -> int:

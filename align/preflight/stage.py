@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from align.preference.methods import method
-from align.preference.runs import Row, TrainingRun, trainer_settings
+from align.preference.runs import TrainingRun, trainer_settings
 from align.preflight.checks import Plan
+from align.preflight.cost import cost_of
 from align.preflight.displacement import Ranking, ranked, scored
-from align.preflight.estimate import Estimate, count_tokens, estimate
-from align.preflight.estimate import Plan as CostPlan
-from align.preflight.model_shape import shape_of
+from align.preflight.estimate import Estimate
 from align.preflight.report import Preflight, preflight
 from align.preflight.sanity import check_sanity
 from align.preflight.sanity_checks import Sanity
@@ -36,7 +34,7 @@ class PreflightReport:
 
     checks: Preflight
     left_out: tuple[LeftOut, ...]
-    cost: Estimate
+    cost: Estimate | None  # of models whose size can be told
     risk: Ranking | None  # of pairs
 
     def text(self) -> str:
@@ -51,7 +49,8 @@ class PreflightReport:
             yield f"left out: {len(self.left_out) - LISTED} more, which --json lists"
         if self.risk:
             yield self.risk.text()
-        yield self.cost.text()
+        if self.cost:
+            yield self.cost.text()
 
     def facts(self) -> dict[str, object]:
         """For ``--json`` and the log."""
@@ -59,7 +58,7 @@ class PreflightReport:
             **self.checks.facts(),
             "left_out_ids": {each.id: each.reason for each in self.left_out},
             "displacement": self.risk.facts() if self.risk else None,
-            "estimate": self.cost.facts(),
+            "estimate": self.cost.facts() if self.cost else None,
         }
 
 
@@ -69,16 +68,16 @@ class SanityReport:
 
     checks: Sanity
     shown: str
-    cost: Estimate
+    cost: Estimate | None  # of models whose size can be told
 
     def text(self) -> str:
         """For people. It shows one question with its answers."""
         row = f"One row; in the loss is what stands between [[ and ]]:\n{self.shown}"
-        return f"{self.checks.text()}\n{row}\n{self.cost.text()}"
+        return "\n".join([self.checks.text(), row, *([self.cost.text()] if self.cost else [])])
 
     def facts(self) -> dict[str, object]:
         """For ``--json`` and the log; without any text of a question."""
-        return {**self.checks.facts(), "estimate": self.cost.facts()}
+        return {**self.checks.facts(), "estimate": self.cost.facts() if self.cost else None}
 
 
 def check_before(workspace: Workspace, policy: ModelVersion) -> PreflightReport:
@@ -99,7 +98,7 @@ def check_before(workspace: Workspace, policy: ModelVersion) -> PreflightReport:
         risk = None
         if workspace.config.align.method != "kto":
             risk = ranked(rendering.ids, scored(model, rendering.rows))
-        report = PreflightReport(preflight(rendering, _plan(run)), rendering.left_out, _cost(run), risk)
+        report = PreflightReport(preflight(rendering, _plan(run)), rendering.left_out, cost_of(run), risk)
         outcome.update(report.facts())
     return report
 
@@ -120,7 +119,7 @@ def try_out(workspace: Workspace, policy: ModelVersion) -> SanityReport:
         source = source_of(workspace, policy)
         checks = check_sanity(run, lambda: load_policy(source))
         report = SanityReport(
-            checks, one_pair_shown(run.tokenizer, dict(run.rows[0])), _cost(run, checks.seconds_a_row)
+            checks, one_pair_shown(run.tokenizer, dict(run.rows[0])), cost_of(run, checks.seconds_a_row)
         )
         outcome.update(report.facts())
     return report
@@ -138,38 +137,3 @@ def _plan(run: TrainingRun) -> Plan:
         label_smoothing=float(settings.get("label_smoothing", 0.0)),
         class_weights=(settings.get("desirable_weight", 1.0), settings.get("undesirable_weight", 1.0)),
     )
-
-
-def _cost(run: TrainingRun, seconds_a_row: float | None = None) -> Estimate:
-    """What the whole run takes, its time by the speed of a row where that was measured."""
-    settings = trainer_settings(run, method(run.config.method))
-    align = run.config
-    compute = "bfloat16" if settings.get("bf16") else "float16" if settings.get("fp16") else "float32"
-    plan = CostPlan(
-        batch_size=int(settings["per_device_train_batch_size"]),
-        accumulation=int(settings["gradient_accumulation_steps"]),
-        epochs=float(settings["num_train_epochs"]),
-        weights=_held_as(run.model),
-        compute=compute,
-        lora_rank=align.lora_rank if align.tuning == "lora" else None,
-        checkpointing=bool(settings.get("gradient_checkpointing")),
-        reference=align.method != "orpo",
-        shared_prefix=align.shared_prefix,
-        answers=1 if align.method == "kto" else 2,
-    )
-    tokens = count_tokens([_lengths(row) for row in run.rows])
-    of_a_row = (tokens.unique if plan.shared_prefix else tokens.total) / tokens.rows
-    speed = None if seconds_a_row is None else seconds_a_row / of_a_row
-    return estimate(shape_of(run.model.config), tokens, plan, speed)
-
-
-def _held_as(model: Any) -> str:
-    if getattr(model, "is_loaded_in_4bit", False):
-        return "4bit"
-    return "8bit" if getattr(model, "is_loaded_in_8bit", False) else str(model.dtype).removeprefix("torch.")
-
-
-def _lengths(row: Row) -> Sequence[int]:
-    """Of a row's prompt and each answer."""
-    answers = [name for name in ("chosen_ids", "rejected_ids", "completion_ids") if name in row]
-    return [len(row["prompt_ids"]), *(len(row[name]) for name in answers)]

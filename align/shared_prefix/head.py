@@ -50,12 +50,14 @@ class OnePassHead:
     ) -> Any:
         """See TRL's; but for the log-probabilities, nothing has a gradient."""
         frozen = not weight.requires_grad and (bias is None or not bias.requires_grad)
-        learns = torch.is_grad_enabled() and hidden.requires_grad
-        if frozen and learns and final_logit_softcapping is None and hidden.device.type == "cpu":
-            return _OnePass.apply(hidden, weight, bias, targets, logit_scale / temperature, tuple(outputs))  # type: ignore[no-untyped-call]
-        return ChunkedLogProbFunction.apply(
-            hidden, weight, bias, targets, temperature, chunk_size, final_logit_softcapping, logit_scale, outputs
-        )
+        if not frozen or final_logit_softcapping is not None or hidden.device.type != "cpu":
+            return ChunkedLogProbFunction.apply(
+                hidden, weight, bias, targets, temperature, chunk_size, final_logit_softcapping, logit_scale, outputs
+            )
+        asked = (hidden, weight, bias, targets, logit_scale / temperature, tuple(outputs))
+        if torch.is_grad_enabled() and hidden.requires_grad:
+            return _OnePass.apply(*asked)  # type: ignore[no-untyped-call]
+        return _scored(*asked)[0]  # by the same sums, so that a policy is its own reference to the last bit
 
 
 class _OnePass(torch.autograd.Function):
@@ -72,24 +74,10 @@ class _OnePass(torch.autograd.Function):
         outputs: tuple[str, ...],
     ) -> Fields:
         """Score the labels, [positions] each, as TRL's does."""
-        autocast = torch.is_autocast_enabled(hidden.device.type)
-        dtype = torch.get_autocast_dtype(hidden.device.type) if autocast else hidden.dtype
-        head = weight.to(dtype)
-        rows = max(1, ELEMENTS // len(weight))
-        gradient = torch.empty(hidden.shape, dtype=torch.float32)
-        parts = []
-        for start in range(0, len(hidden), rows):
-            some = slice(start, start + rows)
-            logits = hidden[some].to(dtype) @ head.t()
-            logits = (logits if bias is None else logits + bias.to(dtype)).float()
-            fields, probabilities = _fields(logits.mul_(scale) if scale != 1 else logits, targets[some], outputs)
-            parts.append(fields)
-            expected = probabilities.to(dtype).float() @ head.float()
-            gradient[some] = (head[targets[some]].float() - expected) * scale
+        found, gradient = _scored(hidden, weight, bias, targets, scale, outputs, learns=True)
         ctx.save_for_backward(gradient)
         ctx.dtype = hidden.dtype
         ctx.set_materialize_grads(False)
-        found = tuple(None if values[0] is None else torch.cat(values) for values in zip(*parts, strict=True))
         ctx.mark_non_differentiable(*(each for each in found[1:] if each is not None))
         return found
 
@@ -99,6 +87,35 @@ class _OnePass(torch.autograd.Function):
         (own,) = ctx.saved_tensors
         upstream = gradients[0]
         return (None if upstream is None else (upstream.float()[:, None] * own).to(ctx.dtype), *[None] * 5)
+
+
+def _scored(  # noqa: PLR0917 - as above
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    targets: torch.Tensor,
+    scale: float,
+    outputs: tuple[str, ...],
+    learns: bool = False,
+) -> tuple[Fields, torch.Tensor | None]:
+    """The fields of all positions, and where it is asked for what each log-probability's gradient is."""
+    autocast = torch.is_autocast_enabled(hidden.device.type)
+    dtype = torch.get_autocast_dtype(hidden.device.type) if autocast else hidden.dtype
+    head = weight.to(dtype)
+    rows = max(1, ELEMENTS // len(weight))
+    gradient = torch.empty(hidden.shape, dtype=torch.float32) if learns else None
+    parts = []
+    for start in range(0, max(1, len(hidden)), rows):
+        some = slice(start, start + rows)
+        logits = hidden[some].to(dtype) @ head.t()
+        logits = (logits if bias is None else logits + bias.to(dtype)).float()
+        fields, probabilities = _fields(logits.mul_(scale) if scale != 1 else logits, targets[some], outputs)
+        parts.append(fields)
+        if gradient is not None:
+            expected = probabilities.to(dtype).float() @ head.float()
+            gradient[some] = (head[targets[some]].float() - expected) * scale
+    found = tuple(None if values[0] is None else torch.cat(values) for values in zip(*parts, strict=True))
+    return found, gradient
 
 
 def _fields(logits: torch.Tensor, targets: torch.Tensor, outputs: Sequence[str]) -> tuple[Fields, torch.Tensor]:

@@ -69,7 +69,7 @@ def test_the_first_of_equal_logits_is_the_top_one() -> None:
 
 
 def test_what_it_does_not_do_better_it_leaves_to_trl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trained head, soft-capping, and a pass without a gradient."""
+    """A trained head, and soft-capping."""
     asked: list[str] = []
     monkeypatch.setattr(head._OnePass, "apply", lambda *_given: asked.append("ours"))
     monkeypatch.setattr(ChunkedLogProbFunction, "apply", lambda *_given: asked.append("TRL's"))
@@ -78,9 +78,15 @@ def test_what_it_does_not_do_better_it_leaves_to_trl(monkeypatch: pytest.MonkeyP
     OnePassHead.apply(hidden, weight, None, *plain)
     OnePassHead.apply(hidden, weight.clone().requires_grad_(), None, *plain)
     OnePassHead.apply(hidden, weight, None, *plain, 30.0)
+    assert asked == ["ours", "TRL's", "TRL's"]
+
+
+def test_a_pass_without_a_gradient_says_the_same_to_the_last_bit() -> None:
+    hidden, weight, targets = torch.randn(7, 8, requires_grad=True), torch.randn(50, 8), torch.arange(7)
+    learning = OnePassHead.apply(hidden, weight, None, targets, 0.9, 32, None, 1.0, OUTPUTS)
     with torch.no_grad():
-        OnePassHead.apply(hidden, weight, None, *plain)
-    assert asked == ["ours", "TRL's", "TRL's", "TRL's"]
+        asked = OnePassHead.apply(hidden, weight, None, targets, 0.9, 32, None, 1.0, OUTPUTS)
+    assert all(torch.equal(one, other) for one, other in zip(learning, asked, strict=True))
 
 
 def test_it_is_put_back_even_after_an_error() -> None:
