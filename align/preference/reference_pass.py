@@ -11,6 +11,7 @@ import torch
 from align.preference.collating import WEIGHTS
 from align.preference.halving import is_out_of_memory, release
 from align.preference.reference_store import Reference, sequence_key
+from align.processes import from_main
 from ledger.screen import progress
 
 
@@ -44,7 +45,8 @@ class ReferencePass:
             StageError: the store cannot be read or written.
         """
         keys, lengths = self._keys(dataset)
-        values = self.reference.store.known(sorted({key for column in keys.values() for key in column}))
+        every = sorted({key for column in keys.values() for key in column})
+        values = from_main(lambda: self.reference.store.known(every))  # a process that is behind would know more
         values.update(self._missing(dataset, keys, _batches(lengths, batch_size), values, accelerator))
         return {column: [values[key] for key in of_rows] for column, of_rows in keys.items()}
 
