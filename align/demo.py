@@ -11,13 +11,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from align.rounds import RoundReport, run_round
 from align.sft import SftSettings, train_sft
 from align.tiny_policy import make_tiny_policy
-from align.training import with_method
+from align.training import with_align, with_method
 from ledger.config import CONFIG_NAME
 from ledger.memory import peak_rss_mib
 from ledger.records import Prompt
@@ -85,8 +85,7 @@ def _set_for(workspace: Workspace) -> Workspace:
     """ORPO's likelihood term outweighs its odds-ratio term on a policy this small, unless that is weighted up."""
     if workspace.config.align.method != "orpo":
         return workspace
-    align = workspace.config.align.model_copy(update={"beta": ORPO_WEIGHT})
-    return replace(workspace, config=workspace.config.model_copy(update={"align": align}))
+    return with_align(workspace, beta=ORPO_WEIGHT)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from align.card import model_card
-from align.preference.methods import DEFAULTS, learning_rate
+from align.preference.methods import DEFAULTS, beta, learning_rate
 from align.preference.reference_store import Reference, ReferenceStore
 from align.preference.runs import Trained, TrainingRun, train_preferences
 from align.preflight.cost import cost_of
@@ -99,10 +99,7 @@ def pairs_of(workspace: Workspace, policy: ModelVersion) -> list[str]:
 def training_config(workspace: Workspace) -> Mapping[str, Any]:
     """Every setting that a trained model depends on."""
     align = workspace.config.align.model_dump(mode="json", exclude=WATCHING)
-    filled = {
-        "learning_rate": align["learning_rate"] or learning_rate(align["method"], align["tuning"]),
-        "beta": align["beta"] or DEFAULTS[align["method"]][1],
-    }
+    filled = {"learning_rate": learning_rate(workspace.config.align), "beta": beta(workspace.config.align)}
     return {"align": {**align, **filled}, "chat": workspace.config.chat.model_dump(mode="json")}
 
 

@@ -12,12 +12,11 @@ from align.rendering.class_order import interleaved
 from align.rendering.pairs import Answered, Labelled, Rendering, TokenRow, rendered_answers, rendered_pairs
 from annotate.kto_labels import Label, labels_from_pairs
 from ledger.errors import StageError
-from ledger.records import Candidate, Pair, Prompt, digest
+from ledger.lots import lot
+from ledger.records import Candidate, Pair, Prompt
 from ledger.workspace import Workspace
 from sampling.chat import Turn, conversation
 from sampling.reasoning import Spoken
-
-STEPS_OF_A_LOT = 2**32
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ def training_set(workspace: Workspace, tokenizer: Any, ends: Collection[int], of
 
 def _is_held_out(prompt: Prompt, share: float) -> bool:
     """By its group of near-duplicates, so that nothing is trained on that is nearly what is held out."""
-    lot = int(digest(["held out of training", prompt.group or prompt.id])[:8], 16) / STEPS_OF_A_LOT
-    return lot < share
+    return lot("held out of training", prompt.group or prompt.id) < share
 
 
 def _rendered(

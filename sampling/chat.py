@@ -10,13 +10,13 @@ from typing import Any
 
 from ledger.config import ChatConfig
 from ledger.errors import ModelError
-from ledger.records import Message, Prompt, digest
+from ledger.lots import lot
+from ledger.records import Message, Prompt
 
 Turn = dict[str, str]  # {"role": ..., "content": ...}: what chat templates and TRL take
 LETTERS = "ABCDEFGHIJ"  # of options: a question has ten at most
 CONTEXT_ONLY = "Answer only from the passages above; say so if the answer is not there."
 CITE = "Name the passages that the answer rests on by their numbers, such as [1]."
-SHARE_STEPS = 2**32
 
 
 def conversation(prompt: Prompt, chat: ChatConfig, passages: int | None = None) -> list[Turn]:
@@ -34,8 +34,7 @@ def conversation(prompt: Prompt, chat: ChatConfig, passages: int | None = None) 
 
 def _system_prompt(prompt: Prompt, chat: ChatConfig) -> str:
     # By the prompt's id, so that training shows the prompt as sampling did.
-    lot = int(digest(["system prompt", prompt.id])[:8], 16) / SHARE_STEPS
-    if lot >= chat.system_share:
+    if lot("system prompt", prompt.id) >= chat.system_share:
         return ""
     return chat.clinical if prompt.mode == "clinical" else chat.exam
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from align.export.rows import Preference, TrainingRow, paired_rows, unpaired_rows
-from align.preference.methods import DEFAULTS
+from align.preference.methods import beta, learning_rate
 from ledger.config import AlignConfig
 
 Files = dict[str, str]  # path within the export's folder -> text
@@ -28,12 +28,12 @@ class Material:
     @property
     def learning_rate(self) -> float:
         """The configured one, else the method's own."""
-        return self.config.learning_rate or DEFAULTS[self.config.method][0]
+        return learning_rate(self.config)
 
     @property
     def beta(self) -> float:
         """The configured one, else the method's own."""
-        return self.config.beta or DEFAULTS[self.config.method][1]
+        return beta(self.config)
 
     @property
     def template(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from align.preference.methods import DEFAULTS, PRECOMPUTE, learning_rate
+from align.preference.methods import OWN, beta, learning_rate
 from align.preference.runs import common_settings, lora
 from ledger.config import AlignConfig
 
@@ -26,12 +26,6 @@ TRAINERS: Mapping[str, tuple[str, str, str]] = {  # trainer, its configuration, 
     "ipo": ("DPOTrainer", "DPOConfig", "trl"),
     "orpo": ("ORPOTrainer", "ORPOConfig", "trl.experimental.orpo"),
     "kto": ("KTOTrainer", "KTOConfig", "trl"),
-}
-# Not by length: plain TRL cannot tell how long its pairs are.
-OWN: Mapping[str, Mapping[str, Any]] = {
-    "dpo": PRECOMPUTE,
-    "ipo": {"loss_type": ["ipo"], **PRECOMPUTE},
-    "kto": PRECOMPUTE,
 }
 
 SCRIPT = '''\
@@ -106,12 +100,11 @@ def trainer_of(method: str) -> tuple[str, str, str]:
 
 def trl_settings(config: AlignConfig, folder: str) -> dict[str, Any]:
     """What TRL's configuration is told, as `wardround train` does on this machine; ``folder`` gets the result."""
-    _, beta = DEFAULTS[config.method]
     return {
         **common_settings(config, Path(folder)),
-        "learning_rate": config.learning_rate or learning_rate(config.method, config.tuning),
-        "beta": config.beta or beta,
-        **OWN.get(config.method, {}),
+        "learning_rate": learning_rate(config),
+        "beta": beta(config),
+        **OWN[config.method],  # not by length: plain TRL cannot tell how long its pairs are
         **config.trainer,
     }
 

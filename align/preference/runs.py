@@ -1,4 +1,4 @@
-"""Thin calls of TRL: what a run is told, and how it goes on after a kill."""
+"""Thin calls of TRL: what a run is told, and what it ends with."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from align.disk import ensure_space
-from align.preference.methods import BY_LENGTH, DEFAULTS, Method, learning_rate, method
+from align.preference.methods import BY_LENGTH, Method, beta, learning_rate, method
 from align.preference.reference_store import Reference
+from align.preflight.figures import class_ratio_of
 from align.processes import is_main, share_of
 from align.running import last_checkpoint, run_trainer, step_of_checkpoint
 from align.watching.step_log import STEP_LOG, LedgerSink, Sink, StepLog, read_steps
 from align.watching.watch import Watch
-from annotate.kto_labels import ClassRatio
 from ledger.config import AlignConfig
 from ledger.errors import ConfigError
 from ledger.screen import say
@@ -139,7 +139,7 @@ def make_trainer(run: TrainingRun) -> Any:
 def _say_weights(trainer: Any, run: TrainingRun) -> None:
     if run.config.method == "kto":
         weights = f"desirable_weight {trainer.desirable_weight:g}, undesirable_weight {trainer.undesirable_weight:g}"
-        say(f"{_classes(run.rows).text()}; {weights}")
+        say(f"{class_ratio_of(run.rows).text()}; {weights}")
     collator = trainer.data_collator
     objection = getattr(collator, "weighted", False) and trainer.weights_objection()
     if objection:
@@ -157,11 +157,10 @@ def _keep_figures(trainer: Any, folder: Path | None) -> None:
 
 def trainer_settings(run: TrainingRun, chosen: Method) -> dict[str, Any]:
     """What TRL's configuration of a run is made of, under TRL's names; what the user says there comes last."""
-    _, beta = DEFAULTS[run.config.method]
     return {
         **common_settings(run.config, run.folder),
-        "learning_rate": run.config.learning_rate or learning_rate(run.config.method, run.config.tuning),
-        "beta": run.config.beta or beta,
+        "learning_rate": learning_rate(run.config),
+        "beta": beta(run.config),
         **chosen.own,
         **(BY_LENGTH if _is_by_length(run) else {}),
         **(class_weights(run.rows) if run.config.method == "kto" else {}),
@@ -177,13 +176,8 @@ def _is_by_length(run: TrainingRun) -> bool:
 
 def class_weights(rows: Sequence[Row]) -> dict[str, float]:
     """The weights with which desirable and undesirable answers weigh the same, under TRL's names."""
-    for_desirable, for_undesirable = _classes(rows).weights
+    for_desirable, for_undesirable = class_ratio_of(rows).weights
     return {"desirable_weight": for_desirable, "undesirable_weight": for_undesirable}
-
-
-def _classes(rows: Sequence[Row]) -> ClassRatio:
-    desirable = sum(bool(row["label"]) for row in rows)
-    return ClassRatio(desirable, len(rows) - desirable)
 
 
 def _refuse_full_quantised(run: TrainingRun) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def one_sided_batches(rows: Sequence[TokenRow], batch_size: int) -> tuple[int, i
     return sum(len({row["label"] for row in batch}) == 1 for batch in batches), len(batches)
 
 
-def class_ratio_of(rows: Iterable[TokenRow]) -> ClassRatio:
+def class_ratio_of(rows: Iterable[Mapping[str, Any]]) -> ClassRatio:
     """How many labelled answers are of each class."""
     labels = [bool(row["label"]) for row in rows]
     return ClassRatio(sum(labels), len(labels) - sum(labels))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from align.preference.methods import DEFAULTS
+from align.preference.methods import beta
 from align.preference.runs import Row, TrainingRun, make_trainer
 from align.preflight.sanity_checks import (
     Sanity,
@@ -75,10 +75,9 @@ def check_sanity(run: TrainingRun, fresh: Callable[[], Any]) -> Sanity:
     del model, trained, memorised
     some = list(run.rows)[: PAIRS * a_pair]
     learnt, more = _train(replace(run, model=fresh(), rows=some, config=_learning(run.config)))
-    beta = run.config.beta or DEFAULTS[run.config.method][1]
     return Sanity(
         (
-            begins_at_the_reference(steps[0], first_loss(run.config, beta), half=half),
+            begins_at_the_reference(steps[0], first_loss(run.config, beta(run.config)), half=half),
             mask_is_right(steps[0], expected, labelled, half=half),
             prompt_is_read(expected, flipped),
             trains_only_what_it_should(steps[0], trainable, before, after),
