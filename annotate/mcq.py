@@ -23,7 +23,7 @@ STATES = r"(?i:\s+(?:is|would be|must be|should be)\s*:?|\s*[:=])\s*(?i:(?:optio
 # What may follow a stated letter. A full stop before a small letter is a name: "C. difficile".
 ENDED = r"(?=\s*$|\s*[(,;:!)\]}\u2013\u2014\"'-]|\s*\.(?!\s*[a-z])|\s+(?:because|since|as|for|due|which)\b)"
 ANOTHER = rf"(\s*(?:,|/|or|and|&)\s*(?!I\s+[a-z])\(?[{LETTERS}]\)?(?![a-zA-Z]))"  # "A, I think" names no I
-SENTENCE = r"(?:^\s*|(?<=[.;:!?,]\s)|(?i:(?<=\boption\s)|(?<=\banswer\s)|(?<=\bchoice\s)))"
+SENTENCE = r"(?:^[ \t]*|(?<=[.;:!?,]\s)|(?i:(?<=\boption\s)|(?<=\banswer\s)|(?<=\bchoice\s)))"
 SEVERAL = rf"((?:[{LETTERS}]\s*(?:,|/|or|and|&)\s*)+)?"
 IS_RIGHT = r"(?i:\s+(?:is|would be)\s+(?:the\s+)?(?:(?:single\s+)?best|correct|right)\b)"
 
@@ -34,12 +34,12 @@ STATED = re.compile(
             f"{DENIED}{NOUN}{STATES}{LETTER}(?:{ANOTHER}|{ENDED})",  # The answer is (B); Answer: B
             f"{SENTENCE}{SEVERAL}{LETTER}{IS_RIGHT}",  # B is correct; option B is the right answer
             rf"\\boxed\{{(?:\\text\{{)?\s*{LETTER}\s*\}}",
-            rf"^\s*{LETTER}[.):]?\s*$",
+            rf"^[ \t]*{LETTER}[.):]?[ \t\r]*$",
         )
     ),
     re.MULTILINE,
 )
-LABEL = re.compile(rf"^\s*(?:\(([{LETTERS}])\)|([{LETTERS}])[.):])\s+", re.MULTILINE)
+LABEL = re.compile(rf"^[ \t]*(?:\(([{LETTERS}])\)|([{LETTERS}])[.):])\s+", re.MULTILINE)
 EMPHASIS = re.compile(r"[*_`]+")  # Markdown's
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from annotate.contests import contest
@@ -108,3 +110,10 @@ def test_an_open_question_has_no_key() -> None:
     prompt = Prompt(messages=PROMPT.messages, answer="B")
     one, other = (Candidate(prompt=prompt.id, model="m", text=f"The answer is {letter}.") for letter in "BC")
     assert compare_by_key(contest(prompt, one, other)) is None
+
+
+def test_empty_lines_cost_no_more_than_their_length() -> None:
+    began = time.perf_counter()
+    assert stated_option("\n" * 30_000 + "The answer is B.", ()) == "B"
+    assert stated_option("\r\n" * 30_000 + "B\r\n", ()) == "B"
+    assert time.perf_counter() - began < 2.0
