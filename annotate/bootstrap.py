@@ -150,7 +150,8 @@ def resampled_sums(added: FloatArray, resamples: int, rng: np.random.Generator) 
         if together:
             weights = rng.multinomial(n, counts / n, size=size).astype(float)
         else:
-            weights = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(size)]).astype(float)
+            drawn = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+            weights = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(float)
         totals[start : start + size] = weights @ rows
     return totals
 

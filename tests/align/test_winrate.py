@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from align.resampling import mean_interval
@@ -168,6 +168,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 COUNTS = st.integers(0, 5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS, COUNTS, COUNTS), min_size=1, max_size=8))
 def test_bounds_hold_the_rate_and_swapping_the_models_mirrors_it(counts: list[tuple[int, int, int, int, int]]) -> None:
     ours = win_rate(scores_by_prompt(PromptTally(str(i), "x", *each) for i, each in enumerate(counts)), resamples=200)
