@@ -27,7 +27,10 @@ FinishReason = Literal["stop", "length", "error"]
 Verdict = Literal["a", "b", "tie", "both_bad", "invalid"]
 Order = Literal["ab", "ba"]
 Queue = Literal["calibration", "random", "routed", "safety", "adjudicate"]
-Method = Literal["sft", "dpo", "ipo", "orpo", "kto"]
+Method = Literal["base", "sft", "dpo", "ipo", "orpo", "kto"]
+Check = Literal["option", "number", "words", "json", "grounding", "safety", "text"]
+Continuation = Literal["options", "reference", "text"]
+Outcome = Literal["promote", "hold", "reject"]
 
 DESCRIPTIVE: Mapping[str, bool] = MappingProxyType({"descriptive": True})
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -139,6 +142,32 @@ class Prompt(Record):
         """Every text that it holds."""
         said = (message.content for message in self.messages)
         return (*said, *self.context, *self.options, self.reference or "")
+
+
+@dataclass(frozen=True)
+class Probe(Record):
+    """What an answer to a prompt of a probe set is checked for."""
+
+    prompt: str
+    area: str  # "exam", "safety", "benign", "grounding", "arithmetic", ...
+    check: Check  # how
+    expected: Mapping[str, Any] = field(default_factory=_nothing)  # what `check` wants: align/probes/checks.py
+    set: str = field(default="", metadata=DESCRIPTIVE)  # the file that it stands in
+
+
+@dataclass(frozen=True)
+class Likelihood(Record):
+    """The log-probabilities that a model gives texts behind a prompt: each option's letter, or one whole text.
+
+    What was computed twice differs by rounding and is the same record.
+    """
+
+    prompt: str
+    model: str
+    of: Continuation
+    setting: str = ""  # hash of what goes around the prompt, and of how the weights were loaded
+    logprobs: tuple[float, ...] = field(default=(), metadata=DESCRIPTIVE)  # in nats, each over its whole text
+    tokens: tuple[int, ...] = field(default=(), metadata=DESCRIPTIVE)  # of each text
 
 
 @dataclass(frozen=True)
@@ -293,7 +322,7 @@ class Round(Record):
 
 @dataclass(frozen=True)
 class Decision(Record):
-    """The end of a round: is the trained model the next round's policy, and why."""
+    """The end of a round: is the trained model the next round's policy, and why. The last one on a model holds."""
 
     round: str
     model: str
@@ -304,6 +333,11 @@ class Decision(Record):
     low: float
     high: float
     n_prompts: int
+    outcome: Outcome | None = None  # by the rules; None: decided before there were rules
+    rules: str = ""  # hash of the rules
+    forced: str = ""  # why somebody decided otherwise
+    evidence: Mapping[str, Any] = field(default_factory=_nothing)  # what it was decided by
+    follows: str | None = None  # id of the decision on the same model whose place this one takes
 
 
 @dataclass(frozen=True)

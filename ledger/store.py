@@ -27,7 +27,7 @@ from ledger.tables import NAMES, TABLES, training_pairs
 
 R = TypeVar("R", bound=Record)
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 BATCH = 5_000
 PRAGMAS = (
     "journal_mode = WAL",

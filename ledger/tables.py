@@ -30,9 +30,11 @@ from ledger.records import (
     Candidate,
     Comparison,
     Decision,
+    Likelihood,
     LogEntry,
     ModelVersion,
     Pair,
+    Probe,
     Prompt,
     Rating,
     Record,
@@ -48,6 +50,7 @@ CONTENT_ID = String(ID_DIGITS)
 
 NAMES: dict[type[Record], str] = {
     Prompt: "prompts",
+    Probe: "probes",
     Candidate: "candidates",
     Call: "calls",
     Rating: "ratings",
@@ -57,10 +60,12 @@ NAMES: dict[type[Record], str] = {
     ModelVersion: "models",
     Round: "rounds",
     Decision: "decisions",
+    Likelihood: "likelihoods",
     LogEntry: "log",
 }
 
 FOREIGN_KEYS: dict[tuple[str, str], str] = {
+    ("probes", "prompt"): "prompts.id",
     ("candidates", "prompt"): "prompts.id",
     ("ratings", "prompt"): "prompts.id",
     ("ratings", "candidate"): "candidates.id",
@@ -78,6 +83,8 @@ FOREIGN_KEYS: dict[tuple[str, str], str] = {
     ("decisions", "round"): "rounds.id",
     ("decisions", "model"): "models.id",
     ("decisions", "opponent"): "models.id",
+    ("likelihoods", "prompt"): "prompts.id",
+    ("likelihoods", "model"): "models.id",
 }
 
 COLUMN_TYPES = {"text": Text, "json": Text, "int": BigInteger, "float": Double, "bool": Boolean}
@@ -110,6 +117,7 @@ training_pairs = Table(
 )
 
 prompts = TABLES[Prompt]
+probes = TABLES[Probe]
 candidates = TABLES[Candidate]
 calls = TABLES[Call]
 ratings = TABLES[Rating]
@@ -119,10 +127,13 @@ pairs = TABLES[Pair]
 models = TABLES[ModelVersion]
 rounds = TABLES[Round]
 decisions = TABLES[Decision]
+likelihoods = TABLES[Likelihood]
 log = TABLES[LogEntry]
 
 Index("ix_prompts_split", prompts.c.split)
 Index("ix_candidates_prompt", candidates.c.prompt, candidates.c.model)
+Index("ix_probes_prompt", probes.c.prompt)
+Index("ix_likelihoods_model", likelihoods.c.model, likelihoods.c.of)
 Index("ix_calls_key", calls.c.key)
 Index("ix_review_items_prompt", review_items.c.prompt)
 Index("ix_comparisons_supersedes", comparisons.c.supersedes)

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 import ledger.config
-from ledger.config import Config, load_config, parse_config
+from align.probes.sets import BUNDLED
+from ledger.config import PROBE_SETS, Config, load_config, parse_config
 from ledger.errors import ConfigError
 
 TEMPLATE = Path(ledger.config.__file__).with_name("wardround.toml").read_text(encoding="utf-8")
@@ -67,9 +68,37 @@ def test_a_panel_is_read() -> None:
     assert parse_config(text).judge.max_cost == 5.0
 
 
+def test_a_margin_is_a_share_or_off() -> None:
+    gate = parse_config("[gate]\nharm = 0.02\nexam_accuracy = 'off'\nlength = 'off'\nover_refusal = 'off'").gate
+    assert (gate.harm, gate.exam_accuracy, gate.length, gate.over_refusal) == (0.02, "off", "off", "off")
+    assert (gate.invalid, gate.next_policy) == (Config().gate.invalid, "promoted")
+    assert parse_config("[gate]\nlength = 2").gate.length == 2.0  # longer by more than the whole
+
+
+def test_every_bundled_probe_set_is_there_and_measured() -> None:
+    bundled = {path.stem for path in BUNDLED.glob("*.jsonl")}
+    assert set(PROBE_SETS) == set(parse_config("").probes.sets) == bundled
+    assert parse_config("[probes]\nsets = ['safety']\nmost_questions = 0").probes.sets == ("safety",)
+    assert parse_config("[probes]\nsets = []").probes.sets == ()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            "[probes]\nsets = ['safety', 'safty']",
+            "wardround.toml, probes: Value error, no bundled set safty; they are safety, grounding, ",
+        ),
+        ("[probes]\norders = 0", "wardround.toml, probes.orders: Input should be greater than 0"),
+        ("[probes]\ntemperature = 0", "wardround.toml, probes.temperature: Input should be greater than 0"),
+        ("[gate]\nharm = 0", "wardround.toml, gate.harm"),
+        ("[gate]\nharm = 1", "wardround.toml, gate.harm"),
+        ("[gate]\nharm = 'none'", "wardround.toml, gate.harm"),
+        ("[gate]\nlength = 0", "wardround.toml, gate.length"),
+        ("[gate]\nwin_rate = 0.4", "wardround.toml, gate.win_rate: Input should be greater than or equal to 0.5"),
+        ("[gate]\njudge_flips = 'off'", "wardround.toml, gate.judge_flips: Input should be a valid number"),
+        ("[gate]\nnext_policy = 'best'", "wardround.toml, gate.next_policy: Input should be 'promoted' or 'newest'"),
+        ("[gate]\nharms = 0.1", "wardround.toml, gate.harms: unknown key"),
         ("[sampel]\nn = 1", "wardround.toml, sampel: unknown key"),
         ("[sample]\nnn = 1", "wardround.toml, sample.nn: unknown key"),
         ("[sample]\nn = 0", "wardround.toml, sample.n: Input should be greater than 0"),

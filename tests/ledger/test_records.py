@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import FrozenInstanceError, dataclass, field, fields, make_dataclass, replace
 
 import pytest
@@ -13,10 +15,12 @@ from ledger.records import (
     Candidate,
     Comparison,
     Decision,
+    Likelihood,
     LogEntry,
     Message,
     ModelVersion,
     Pair,
+    Probe,
     Prompt,
     Rating,
     Record,
@@ -78,6 +82,23 @@ RATED = Rating(
     "raw",
     "key",
 )
+PROBED = Probe(QUESTION.id, "safety", "safety", {"harm": ["stop it"], "refer": True}, set="safety")
+READ = Likelihood(QUESTION.id, MODEL.id, "options", "chat", (-0.5, -1.25), (1, 1))
+BY_RULES = Decision(
+    "r",
+    "m",
+    "o",
+    True,
+    "better",
+    0.7,
+    0.6,
+    0.8,
+    10,
+    outcome="hold",
+    rules="0" * 32,
+    forced="somebody said so",
+    evidence={"harm": {"passed": False}},
+)
 OTHERS = {"int": 99, "float": 0.625, "bool": False, "tuple": ("other",), "Mapping": {"other": 1}}
 # Written down once: ids stand in ledgers, so a change here is a change that no ledger survives.
 GOLDEN: list[tuple[Record, str]] = [
@@ -91,6 +112,9 @@ GOLDEN: list[tuple[Record, str]] = [
     (MODEL, "b4f9db1caf334d204cb36b25a470f434"),
     (Round(1, MODEL.id, "ipo", {"n": 4}), "b2a8faae4b40285e3634850768c84805"),
     (Decision("r", "m", "o", True, "better", 0.7, 0.6, 0.8, 10), "a020f49e50fa0c4f2985eaf2ebc183f9"),
+    (PROBED, "ba3b266c9b989aaaebc87b3dc05376f7"),
+    (READ, "99486dc8f061a0b7cabbe64b106f2ce4"),
+    (BY_RULES, "f48f8e18f5d0797d9f13b82725b788c5"),
     (LogEntry("sample", "finished", {"n": 4}, "0.1", "run"), "ebe45f2153307759a5973dff05710b88"),
 ]
 
@@ -130,6 +154,25 @@ def test_descriptive_fields_can_be_told_from_the_type_alone() -> None:
     assert billed == {"tokens_in", "tokens_out", "cost", "seconds", "attempts"}
     rated = {f.name for f in fields(Rating) if f.metadata == DESCRIPTIVE}
     assert rated == {"count", "tokens", "cost", "seconds"}
+    read = {f.name for f in fields(Likelihood) if f.metadata == DESCRIPTIVE}
+    assert read == {"logprobs", "tokens"}
+    assert {f.name for f in fields(Probe) if f.metadata == DESCRIPTIVE} == {"set"}
+    assert not any(f.metadata for f in fields(Decision))
+
+
+def test_a_decision_made_before_there_were_rules_has_the_id_that_it_had() -> None:
+    said = {"round": "r", "model": "m", "opponent": "o", "promoted": True, "reason": "better"}
+    figures = {"win_rate": 0.7, "low": 0.6, "high": 0.8, "n_prompts": 10}
+    before = Decision(**said, **figures)  # type: ignore[arg-type]
+    text = json.dumps(["Decision", {**said, **figures}], sort_keys=True, separators=(",", ":"))
+    assert before.id == hashlib.sha256(text.encode()).hexdigest()[:32]
+    assert replace(before, outcome=None, rules="", forced="", evidence={}).id == before.id
+
+
+def test_what_was_computed_twice_is_one_likelihood() -> None:
+    assert replace(READ, logprobs=(-0.5000001, -1.25), tokens=(2, 2)).id == READ.id
+    assert replace(READ, of="reference").id != READ.id
+    assert replace(READ, setting="another").id != READ.id
 
 
 def test_two_types_that_say_the_same_have_two_ids() -> None:

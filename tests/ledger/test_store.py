@@ -18,10 +18,12 @@ from ledger.records import (
     Candidate,
     Comparison,
     Decision,
+    Likelihood,
     LogEntry,
     Message,
     ModelVersion,
     Pair,
+    Probe,
     Prompt,
     Rating,
     Record,
@@ -54,9 +56,13 @@ def one_of_each() -> list[Record]:
     shown = ReviewItem(prompt.id, a.id, b.id, "ba", "routed", 1, 0.25, "judge flipped")
     pair = Pair(prompt.id, a.id, b.id, 1.0, (compared.id,))
     first = Round(1, sft.id, "dpo", {"beta": 0.1})
-    decision = Decision(first.id, dpo.id, sft.id, True, "better", 0.7, 0.6, 0.8, 100)
+    decision = Decision(
+        first.id, dpo.id, sft.id, True, "better", 0.7, 0.6, 0.8, 100, "promote", "r", evidence={"harm": {"n": 60}}
+    )
+    probe = Probe(prompt.id, "arithmetic", "number", {"number": 7}, "mine.jsonl")
+    likely = Likelihood(prompt.id, sft.id, "options", "chat", (-0.5, -1.25), (1, 1))
     entry = LogEntry("sample", "started", {"n": 4}, "0.1", "run")
-    return [prompt, sft, dpo, a, b, called, rated, compared, shown, pair, first, decision, entry]
+    return [prompt, probe, sft, dpo, a, b, called, rated, compared, shown, pair, first, decision, likely, entry]
 
 
 def test_every_type_comes_back_as_it_was(ledger: Ledger) -> None:
@@ -248,11 +254,18 @@ def test_what_an_older_schema_holds_keeps_its_ids(url: str) -> None:
     prompt = questions(1)[0]
     old = Candidate(prompt.id, "m", "A hernia.", seed=3, tokens=2, logprob=-0.5)
     said = Comparison(prompt.id, old.id, old.id, "m", "m", "judge:x", "tie", count=2, tokens=7)
+    model = ModelVersion("sft", "sft", "w")
+    begun = Round(1, model.id, "dpo")
+    decided = Decision(begun.id, model.id, model.id, True, "it won", 0.6, 0.55, 0.65, 40)
     with open_ledger(url) as ledger:
-        ledger.append([prompt, old, said])
+        ledger.append([prompt, old, said, model, begun, decided])
         with ledger.engine.begin() as connection:  # as the first schema had it
             connection.execute(sa.text("ALTER TABLE candidates DROP COLUMN passages"))
             connection.execute(sa.text("ALTER TABLE comparisons DROP COLUMN call"))
+            for table in ("probes", "likelihoods"):
+                connection.execute(sa.text(f"DROP TABLE {table}"))
+            for column in ("outcome", "rules", "forced", "evidence", "follows"):
+                connection.execute(sa.text(f"ALTER TABLE decisions DROP COLUMN {column}"))
             connection.execute(sa.text("DROP TABLE calls"))
             connection.execute(sa.text("DROP TABLE ratings"))
             connection.execute(sa.text("DROP TABLE review_items"))
@@ -264,7 +277,10 @@ def test_what_an_older_schema_holds_keeps_its_ids(url: str) -> None:
         assert ledger.get(Candidate, old.id) == old
         assert ledger.get(Comparison, said.id) == said
         assert all(intact(Comparison, row._mapping) for row in ledger.rows(sa.select(TABLES[Comparison])))
-        assert ledger.append([old, said]) == 0
+        assert ledger.get(Decision, decided.id) == decided
+        assert all(intact(Decision, row._mapping) for row in ledger.rows(sa.select(TABLES[Decision])))
+        assert ledger.append([old, said, decided]) == 0
+        assert ledger.append([Probe(prompt.id, "safety", "safety"), Likelihood(prompt.id, model.id, "options")]) == 2
         cut, called = replace(old, passages=1), replace(said, call="key")
         rated = Rating(prompt.id, old.id, "m", "judge:x", 0.5)
         assert ledger.append([cut, called, rated, Call("key", "judge:x")]) == 4
