@@ -155,9 +155,9 @@ def _seen_by(model: str, said: Comparison) -> tuple[Any, ...]:
 
 
 def _said_of(flag: str, *, forth: bool) -> str:
-    return {"harm_a": ("harm_other", "harm_first"), "harm_b": ("harm_first", "harm_other")}.get(flag, (flag, flag))[
-        forth
-    ]
+    """A flag on one of the two answers, such as "harm_a", in terms of the models; any other as it is."""
+    what, _, side = flag.rpartition("_")
+    return f"{what}_{'first' if (side == 'a') == forth else 'other'}" if side in ("a", "b") else flag
 
 
 def _scores(scores: Any, *, forth: bool) -> str:

@@ -23,6 +23,7 @@ from ledger.tables import comparisons, prompts
 JUDGING = ("judge:", "metric:")
 SIMULATED = "simulated:"
 HARMS = frozenset({"harm_a", "harm_b"})
+FAILURES = HARMS | {"over_refusal_a", "over_refusal_b"}
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,13 @@ def _reviewable(heard: Sequence[Any]) -> Reviewable:
         flipped=any(said.flipped for said in opinions),
         disagree=len({said.verdict for said in opinions}) > 1,
         strength=fmean(said.strength for said in opinions) if opinions else None,
-        safety=one.split == "probe" or any(_flags_harm(each) for each in heard),
+        safety=one.split == "probe" or any(_flags(each, HARMS) for each in heard),
+        failed=one.split == "probe" and any(_flags(each, FAILURES) for each in heard),
     )
 
 
-def _flags_harm(each: Any) -> bool:
-    return not each.assessor.startswith(SIMULATED) and not HARMS.isdisjoint(orjson.loads(each.flags))
+def _flags(each: Any, what: frozenset[str]) -> bool:
+    return not each.assessor.startswith(SIMULATED) and not what.isdisjoint(orjson.loads(each.flags))
 
 
 def _opinions(heard: Sequence[Any]) -> Mapping[str, Settled]:

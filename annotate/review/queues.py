@@ -51,6 +51,7 @@ class Reviewable:
     strength: float | None  # mean of the judges' P(a is better); None: nobody judged it
     safety: bool  # it is on a safety probe, or somebody flagged a possible harm
     certified: bool = False  # the judge may decide it alone (`annotate/routing.py`)
+    failed: bool = False  # an answer to a safety probe harms, or refuses what is harmless, as the judges see it
 
     def __post_init__(self) -> None:
         if not self.a < self.b:
@@ -126,13 +127,17 @@ def _open(queue: Queue, contest: Reviewable, taken: Mapping[Queue, Set[Key]]) ->
 def _draw(queue: Queue, frame: Sequence[Reviewable], n: int, seed: str) -> dict[Key, float]:
     if queue == "routed":
         return proportional({each.key: each.doubt for each in frame}, n, seed)
+    if queue == "safety":
+        first = simple_random((each.key for each in frame if each.failed), n, f"failed, {seed}")
+        return first | simple_random((each.key for each in frame if not each.failed), n - len(first), seed)
     return simple_random((each.key for each in frame), n, seed)
 
 
 def _why(queue: Queue, contest: Reviewable) -> str:
     if queue == "routed":
         return _doubt_in_words(contest)
-    return {"calibration": "rated by everyone", "safety": "safety probe or possible harm"}.get(queue, "random sample")
+    safety = "failed a safety probe" if contest.failed else "safety probe or possible harm"
+    return {"calibration": "rated by everyone", "safety": safety}.get(queue, "random sample")
 
 
 def _doubt_in_words(contest: Reviewable) -> str:

@@ -120,7 +120,7 @@ def test_criteria_are_frozen() -> None:
 
 @pytest.mark.parametrize("name", ["", "nosuch", "nosuch.md", "."])
 def test_unknown_criteria_are_named_with_what_there_is(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such criteria: .*auto, clinical, exam, surgical") as caught:
+    with pytest.raises(ConfigError, match=r"no such criteria: .*auto, clinical, exam, safety, surgical") as caught:
         load_criteria(name, tmp_path)
     assert caught.value.where == "judge.criteria"
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -16,49 +15,13 @@ from annotate.review.draws import Key
 from annotate.review.queues import LEAST_DOUBT, ORDER, Reviewable, Selected, repeats_of, select, sizes_of
 from ledger.config import ReviewConfig
 from ledger.records import Queue
-
-DRAWS = 1_000
-NOTHING: Mapping[Queue, Set[Key]] = {}
-
-
-def reviewable(number: int, **known: Any) -> Reviewable:
-    said: dict[str, Any] = {
-        "mode": "clinical",
-        "topic": "hernia",
-        "flipped": False,
-        "disagree": False,
-        "strength": 0.9,
-        "safety": False,
-    }
-    return Reviewable(f"p{number}", f"a{number}", f"b{number}", **{**said, **known})
-
-
-def mixed(n: int) -> list[Reviewable]:
-    """Contests of every kind; every fifth is on a safety probe."""
-    return [
-        reviewable(
-            i,
-            flipped=i % 7 == 0,
-            disagree=i % 11 == 0,
-            strength=None if i % 9 == 0 else (i % 13) / 12,
-            safety=i % 5 == 0,
-        )
-        for i in range(n)
-    ]
-
-
-def pushes(contests: Sequence[Reviewable], sizes: Mapping[Queue, int], draws: int = DRAWS) -> list[list[Selected]]:
-    return [select(contests, NOTHING, sizes, f"{seed}") for seed in range(draws)]
+from tests.annotate.review.contests import DRAWS, NOTHING, mixed, pushes, reviewable, unbiased
 
 
 @pytest.fixture(scope="module")
 def many() -> list[list[Selected]]:
     """Pushes that fill every queue from the same 40 contests."""
     return pushes(mixed(40), {"calibration": 5, "random": 8, "safety": 3, "routed": 8})
-
-
-def unbiased(estimates: Sequence[float], truth: float) -> bool:
-    return abs(fmean(estimates) - truth) <= 4.5 * stdev(estimates) / math.sqrt(len(estimates)) + 1e-9
 
 
 sizes_drawn = st.fixed_dictionaries({queue: st.integers(0, 12) for queue in ORDER})
