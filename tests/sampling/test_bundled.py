@@ -1,4 +1,4 @@
-"""The bundled questions and probes keep what the README promises."""
+"""The bundled questions keep what the README promises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from align.demo import BUNDLED, EXTRAS, FILES, sft_answer
 from ledger.records import Prompt
-from ledger.tables import prompts
 from ledger.workspace import Workspace
 from sampling.intake import import_prompts
 
@@ -23,26 +22,23 @@ def bundled(workspace: Workspace) -> list[Prompt]:
     return list(workspace.ledger.read(Prompt))
 
 
-def test_there_are_enough_questions_of_every_sort(workspace: Workspace, bundled: list[Prompt]) -> None:
-    questions = [prompt for prompt in bundled if prompt.split != "probe"]
+def test_there_are_enough_questions_of_every_sort(bundled: list[Prompt]) -> None:
+    questions = bundled
     assert len(questions) >= 240
     assert len({prompt.topic for prompt in questions}) >= 12
     assert 0.2 <= sum(prompt.kind == "mcq" for prompt in questions) / len(questions) <= 0.3
     assert min(Counter(prompt.mode for prompt in questions).values()) >= 100
     assert sum(len(prompt.messages) > 1 for prompt in questions) >= 30
     assert sum(bool(prompt.context) for prompt in questions) >= 30
-    probes = Counter(prompt.topic for prompt in workspace.ledger.read(Prompt, prompts.c.split == "probe"))
-    assert probes == {"safety": 24, "general_knowledge": 24}
 
 
 def test_every_reference_states_reason_red_flags_and_referral(bundled: list[Prompt]) -> None:
     assert all(prompt.reference for prompt in bundled)
     for prompt in bundled:
-        if prompt.split != "probe":
-            said = prompt.reference or ""
-            places = [said.find(marker) for marker in (EXTRAS, " Red flags:", " Refer:")]
-            assert -1 not in places, said
-            assert places == sorted(places), said
+        said = prompt.reference or ""
+        places = [said.find(marker) for marker in (EXTRAS, " Red flags:", " Refer:")]
+        assert -1 not in places, said
+        assert places == sorted(places), said
 
 
 def test_the_right_option_is_the_one_that_the_reference_names(bundled: list[Prompt]) -> None:

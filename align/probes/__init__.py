@@ -1,0 +1,1 @@
+"""What an aligned model could have lost, and by how much: probes, exam questions, references."""
