@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ledger.errors import ModelError, StageError
 from ledger.records import Decision, ModelVersion
-from ledger.tables import decisions
 from ledger.trace import find_model
 from ledger.weights import weights_hash
 from ledger.workspace import Workspace
@@ -52,18 +51,24 @@ def _portable(workspace: Workspace, folder: Path) -> str:
 
 
 def promoted_policy(workspace: Workspace) -> ModelVersion | None:
-    """The model that was promoted last."""
-    for decision in workspace.ledger.read(Decision, decisions.c.promoted.is_(True), newest_first=True):
-        return workspace.ledger.get(ModelVersion, decision.model)
+    """The model that was promoted last; a later decision on the same model takes the place of an earlier one."""
+    decided: set[str] = set()
+    for decision in workspace.ledger.read(Decision, newest_first=True):
+        if decision.promoted and decision.model not in decided:
+            return workspace.ledger.get(ModelVersion, decision.model)
+        decided.add(decision.model)
     return None
 
 
 def current_policy(workspace: Workspace) -> ModelVersion:
-    """The model that was promoted last, else the SFT model.
+    """The model that was promoted last, else the SFT model; by ``gate.next_policy`` the one that was decided on last.
 
     Raises:
         ModelError: nothing was promoted and no SFT model is named.
     """
+    if workspace.config.gate.next_policy == "newest":
+        for decision in workspace.ledger.read(Decision, newest_first=True):
+            return workspace.ledger.get(ModelVersion, decision.model)
     return promoted_policy(workspace) or sft_model(workspace)
 
 

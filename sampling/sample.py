@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -136,8 +136,14 @@ def drawn_so_far(ledger: Ledger, model: str, config: Config) -> dict[tuple[str, 
     return {(found.prompt, same[found.parameters]): int(found.drawn) for found in ledger.rows(query)}
 
 
-def sample(workspace: Workspace, model: ModelVersion, split: Split, limit: int | None = None) -> SampleReport:
-    """Draw what is missing of ``n`` answers to every prompt of a split (the first ``limit`` of them).
+def sample(
+    workspace: Workspace,
+    model: ModelVersion,
+    split: Split,
+    limit: int | None = None,
+    only: Collection[str] | None = None,
+) -> SampleReport:
+    """Draw what is missing of ``n`` answers to every prompt of a split (the first ``limit``, or ``only`` those ids).
 
     Prompts that cannot be answered are listed with their causes, and tried again by the next run.
 
@@ -147,7 +153,7 @@ def sample(workspace: Workspace, model: ModelVersion, split: Split, limit: int |
         EndpointError: the server refuses or cannot be reached.
     """
     config = workspace.config
-    ids = _prompt_ids(workspace.ledger, split, limit)
+    ids = [each for each in _prompt_ids(workspace.ledger, split, limit) if only is None or each in only]
     if not ids:
         raise StageError(f"there are no {split} prompts", where="ledger", advice="`wardround import FILE` brings some")
     drawn = drawn_so_far(workspace.ledger, model.id, config)
@@ -168,13 +174,13 @@ def sample(workspace: Workspace, model: ModelVersion, split: Split, limit: int |
     return report
 
 
-def sample_for(workspace: Workspace, model: ModelVersion, split: Split) -> None:
+def sample_for(workspace: Workspace, model: ModelVersion, split: Split, only: Collection[str] | None = None) -> None:
     """Draw what is missing for a stage that goes on without the prompts that fail: the person who watches is told.
 
     Raises:
         StageError, ModelError, EndpointError: see `sample`.
     """
-    report = sample(workspace, model, split)
+    report = sample(workspace, model, split, only=only)
     if report.failed:
         say(report.text())
 

@@ -14,7 +14,7 @@ from ledger.errors import InputError, ModelError, StageError
 from ledger.records import Decision, ModelVersion, Round
 from ledger.workspace import Workspace
 from sampling.models import source_of
-from sampling.policies import chosen_model, current_policy, newest_trained, sft_model
+from sampling.policies import chosen_model, current_policy, newest_trained, promoted_policy, sft_model
 
 HUB_ID = "ward/surgeon-0.1"
 
@@ -181,3 +181,43 @@ def test_a_model_is_chosen_by_name_or_id(workspace: Workspace, tiny_policy: Path
     assert chosen_model(opened, "sft") == chosen_model(opened, sft.id[:12]) == sft
     with pytest.raises(InputError, match="no such model"):
         chosen_model(opened, "round-9")
+
+
+def decided_again(workspace: Workspace, model: ModelVersion, *, promoted: bool) -> None:
+    """A later decision on a model that was decided on before."""
+    first = next(each for each in workspace.ledger.read(Decision) if each.model == model.id)
+    workspace.ledger.append([replace(first, promoted=promoted, reason="on reflection", forced="somebody said so")])
+
+
+def test_the_last_decision_on_a_model_holds(workspace: Workspace, tiny_policy: Path) -> None:
+    opened = configured(workspace, path=str(tiny_policy))
+    sft = sft_model(opened)
+    first = trained(opened, sft, 1, promoted=True)
+    second = trained(opened, first, 2, promoted=True)
+    decided_again(opened, second, promoted=False)
+    assert current_policy(opened) == promoted_policy(opened) == first
+    decided_again(opened, first, promoted=False)
+    assert promoted_policy(opened) is None
+    assert current_policy(opened) == sft
+
+
+def test_what_was_held_may_be_promoted_later(workspace: Workspace, tiny_policy: Path) -> None:
+    opened = configured(workspace, path=str(tiny_policy))
+    first = trained(opened, sft_model(opened), 1, promoted=False)
+    assert promoted_policy(opened) is None
+    decided_again(opened, first, promoted=True)
+    assert current_policy(opened) == promoted_policy(opened) == first
+
+
+def test_the_newest_goes_on_whatever_the_gate_says_where_that_is_configured(
+    workspace: Workspace, tiny_policy: Path
+) -> None:
+    lines = f'[model]\npath = "{tiny_policy}"\n[gate]\nnext_policy = "newest"'
+    opened = replace(workspace, config=parse_config(lines))
+    sft = sft_model(opened)
+    assert current_policy(opened) == sft
+    first = trained(opened, sft, 1, promoted=True)
+    assert current_policy(opened) == first
+    second = trained(opened, first, 2, promoted=False)
+    assert current_policy(opened) == second
+    assert promoted_policy(opened) == first

@@ -28,6 +28,7 @@ from sampling.sample import (
     SampleReport,
     drawn_so_far,
     sample,
+    sample_for,
     sampling_parameters,
     seeds_for,
     to_candidates,
@@ -162,6 +163,50 @@ def test_a_limit_takes_the_first_prompts(opened: Workspace) -> None:
     whole = drawn(opened)
     assert (whole.prompts, whole.known) == (5, 2)
     assert {prompt: texts(candidates(opened))[prompt] for prompt in some} == some
+
+
+def test_only_those_that_are_named_are_drawn(opened: Workspace) -> None:
+    model, train = sft_model(opened), asked()[:5]
+    chosen = {train[1].id, train[3].id}
+    report = sample(opened, model, "train", only=chosen)
+    assert (report.prompts, report.known, report.candidates) == (2, 0, 4)
+    some = texts(candidates(opened))
+    assert set(some) == chosen
+    again = sample(opened, model, "train", only=frozenset(chosen))
+    assert (again.prompts, again.known, again.drawn, again.candidates) == (2, 2, 4, 0)
+    more = sample(opened, model, "train", only=[train[1].id, train[2].id])
+    assert (more.prompts, more.known, more.drawn, more.candidates) == (2, 1, 2, 2)
+    whole = drawn(opened)
+    assert (whole.prompts, whole.known, whole.drawn) == (5, 3, 6)
+    assert {prompt: texts(candidates(opened))[prompt] for prompt in some} == some
+
+
+def test_drawn_alone_or_among_others_an_answer_has_the_same_seeds(
+    opened: Workspace, tiny_policy: Path, tmp_path: Path
+) -> None:
+    from ledger.store import open_ledger
+
+    named = asked()[3].id
+    sample(opened, sft_model(opened), "train", only={named})
+    with open_ledger(f"sqlite:///{tmp_path}/among_others.db") as ledger:
+        ledger.append(asked())
+        drawn(replace(opened, ledger=ledger))
+        among_others = [each.seed for each in ledger.read(Candidate) if each.prompt == named]
+    assert [each.seed for each in candidates(opened)] == among_others
+
+
+@pytest.mark.parametrize("only", [[], ["0" * 32], [asked()[-1].id]])
+def test_none_of_the_split_is_one_line(only: list[str], opened: Workspace) -> None:
+    with pytest.raises(StageError, match="there are no train prompts"):
+        sample(opened, sft_model(opened), "train", only=only)
+    assert candidates(opened) == []
+
+
+def test_a_stage_that_goes_on_is_told_of_what_fails(opened: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    failing = too_long(opened)
+    sample_for(opened, sft_model(opened), "train", only={failing.id, asked()[0].id})
+    assert set(texts(candidates(opened))) == {asked()[0].id}
+    assert "1 prompts failed (too long: 1)" in capsys.readouterr().err
 
 
 def test_splits_are_apart(opened: Workspace) -> None:
