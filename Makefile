@@ -91,8 +91,10 @@ bench: $(VENV)/installed $(VLLM_VENV)/installed
 	$(VLLM_BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/judging.py $(if $(DISTILABEL),--distilabel $(DISTILABEL))
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/statistics.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/probes.py
 
 clean:
 	rm -rf $(VENV) $(VLLM_VENV) $(ARGILLA_VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache

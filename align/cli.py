@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from align.training_cli import MethodOption
 from ledger.cli import AsJson, Folder, one_at_most
+from ledger.errors import InputError
 
 if TYPE_CHECKING:
     from align.evaluate import Evaluation
@@ -16,20 +18,24 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str | None, typer.Argument(help="Name or id; by default the model trained last.")] = None,
+    *,
     against: Annotated[str | None, typer.Option(help="Name or id; by default the SFT model.")] = None,
     everyone: Annotated[
         bool, typer.Option("--all", help="Put all model versions on one scale, by what is compared already.")
     ] = False,
+    probes: Annotated[
+        bool, typer.Option("--probes/--no-probes", help="Also measure what could have got worse.")
+    ] = True,
     workspace: Folder = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Win rate of a model against another on the held-out prompts, with its interval."""
+    """How a model fares against another: win rate, exam accuracy, safety, forgetting, each with its interval."""
     one_at_most({"--all": everyone, "MODEL": model})
     one_at_most({"--all": everyone, "--against": against})
     if everyone:
         _evaluate_all(workspace, as_json=as_json)
     else:
-        _evaluate_one(model, against, workspace, as_json=as_json)
+        _evaluate_one(model, against, workspace, probes=probes, as_json=as_json)
 
 
 def _evaluate_all(workspace: Path, *, as_json: bool) -> None:
@@ -45,7 +51,7 @@ def _evaluate_all(workspace: Path, *, as_json: bool) -> None:
     result(found.text(), asdict(found), as_json=as_json)
 
 
-def _evaluate_one(model: str | None, against: str | None, workspace: Path, *, as_json: bool) -> None:
+def _evaluate_one(model: str | None, against: str | None, workspace: Path, *, probes: bool, as_json: bool) -> None:
     """One model against another."""
     import time
 
@@ -58,9 +64,51 @@ def _evaluate_one(model: str | None, against: str | None, workspace: Path, *, as
     with open_workspace(workspace, create=False) as opened:
         ours = newest_trained(opened) if model is None else chosen_model(opened, model)
         theirs = sft_model(opened) if against is None else chosen_model(opened, against)
-        found = run(opened, ours, theirs)
+        found = run(opened, ours, theirs, probes=probes)
     text = f"{ours.name} against {theirs.name}: {found.text()}"
     result(text, evaluation_facts(found, time.monotonic() - began), as_json=as_json)
+
+
+def gate(
+    model: Annotated[str | None, typer.Argument(help="Name or id; by default the model trained last.")] = None,
+    *,
+    against: Annotated[str | None, typer.Option(help="Name or id; by default the policy that it came from.")] = None,
+    promote: Annotated[bool, typer.Option("--force", help="Promote it whatever the rules say. With --reason.")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take a promotion back. With --reason.")] = False,
+    alarm: Annotated[
+        str | None, typer.Option("--close-alarm", metavar="KIND", help="An alarm of its training is no hindrance.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "",
+    workspace: Folder = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Decide by the rules of [gate] whether a model is promoted: promote, hold (what is missing) or reject (why)."""
+    from align.gate.stage import close_alarm, force, opponent_of
+    from align.gate.stage import gate as run
+    from ledger.screen import result
+    from ledger.workspace import open_workspace
+    from sampling.policies import chosen_model, newest_trained
+
+    one_at_most({"--force": promote, "--withdraw": withdraw})
+    _reason_given({"--force": promote, "--withdraw": withdraw, "--close-alarm": alarm}, reason)
+    with open_workspace(workspace, create=False) as opened:
+        ours = newest_trained(opened) if model is None else chosen_model(opened, model)
+        theirs = opponent_of(opened, ours) if against is None else chosen_model(opened, against)
+        if alarm is not None:
+            close_alarm(opened, ours, alarm, reason)
+        report = run(opened, ours, theirs)
+        if promote or withdraw:
+            report = force(opened, report, promote=promote, reason=reason)
+    result(report.text(), report.facts(), as_json=as_json)
+
+
+def _reason_given(options: Mapping[str, object], reason: str) -> None:
+    """A decision against the rules says why, before anything is done; a reason without one is for nothing."""
+    given = [name for name, value in options.items() if value]
+    if given and not reason.strip():
+        raise InputError(f"{given[0]} needs a reason", where="--reason", advice="say why, in a sentence")
+    if reason and not given:
+        raise InputError("a reason for nothing", where="--reason", advice=f"goes with {', '.join(options)}")
 
 
 def plan(
@@ -89,7 +137,7 @@ def round_(
     workspace: Folder = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Run one whole round: sample, judge, pairs, train, evaluate, decide. Run again, it goes on where it was."""
+    """Run one whole round: sample, judge, pairs, train, evaluate, gate. Run again, it goes on where it was."""
     import time
 
     from align.rounds import run_round
@@ -117,7 +165,7 @@ def demo(
     from ledger.screen import result
 
     report = run(workspace, method)
-    facts = evaluation_facts(report.round.against_sft, report.seconds)
+    facts = {**evaluation_facts(report.round.against_sft, report.seconds), **report.round.facts()}
     if review:
         send_to_surgeons(workspace)
     result(f"{report.round.text()}\nLook at it: wardround dashboard -w {workspace}", facts, as_json=as_json)

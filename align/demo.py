@@ -29,7 +29,7 @@ from sampling.intake import import_prompts
 from sampling.quiet import quiet
 
 BUNDLED = Path(__file__).resolve().parent.parent / "sampling" / "bundled"
-FILES = ("questions.jsonl", "probes_safety.jsonl", "probes_general.jsonl")
+FILES = ("questions.jsonl",)
 EXTRAS = " Reason:"  # where the plain half of the SFT answers ends
 ORPO_WEIGHT = 1.0  # its lambda; the paper has 0.1, for models a thousand times as large
 NOTICE = "For research and software tests only. Nothing here is clinical advice."
@@ -90,7 +90,7 @@ def _set_for(workspace: Workspace) -> Workspace:
 
 @contextmanager
 def demo_workspace(folder: Path) -> Iterator[Workspace]:
-    """The demo's workspace, with the bundled questions and probes imported."""
+    """The demo's workspace, with the bundled questions imported."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / CONFIG_NAME).exists():
         (folder / CONFIG_NAME).write_text(CONFIG, encoding="utf-8")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from align.earlier_round import earlier_model
+from align.gate.registration import register
 from align.human_and_judge import HumanAndJudge, human_and_judge
 from align.length_control import LengthControlled, length_controlled
 from align.length_evidence import length_evidence
 from align.paired_rounds import PairedDifference, paired_difference
+from align.probes.report import ProbeReport, probe_report
+from align.probes.stage import Probed, probe
+from align.probes.versions import probed_versions
 from align.resampling import Resampling
 from align.scores import Scores, scores_between
 from align.surgeon_sample import SURGEON
@@ -53,6 +57,7 @@ class Evaluation:
     length_controlled: LengthControlled | None = None  # None: too few prompts
     earlier: EarlierRound | None = None  # None: there is no earlier round with a verdict on the same prompts
     with_surgeons: HumanAndJudge | None = None  # None: surgeons have rated none of these answers
+    probes: ProbeReport | None = None  # None: not asked
 
     def text(self) -> str:
         """A few lines for people."""
@@ -63,16 +68,49 @@ class Evaluation:
             lines.append(f"  ahead of {self.earlier.name}, the round before: {self.earlier.paired.text()}")
         if self.with_surgeons:
             lines += [f"  {line}" for line in self.with_surgeons.text().splitlines()]
+        if self.probes:
+            lines += [f"  {line}" for line in self.probes.text().splitlines()]
         return "\n".join(lines)
 
 
-def evaluate(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -> Evaluation:
-    """Sample both on the held-out prompts and compare them, as far as that is not done yet; then count.
+def evaluate(workspace: Workspace, model: ModelVersion, opponent: ModelVersion, *, probes: bool = True) -> Evaluation:
+    """Sample both on the held-out prompts and compare them, ask the probes, as far as that is not done yet; then count.
+
+    The rules of the gate are written down before anything is asked.
 
     Raises:
+        InputError: a model is not compared with itself, or a probe set cannot be read.
         StageError: there are no held-out prompts, or no valid comparison.
         BudgetError: the judges' budget ended before all was compared.
     """
+    if probes:
+        return evaluated(workspace, model, opponent).evaluation
+    return _compared(workspace, model, opponent)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, and the probes prompt by prompt."""
+
+    evaluation: Evaluation
+    probed: Probed
+
+
+def evaluated(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -> Evaluated:
+    """The same, for whoever needs each prompt's figures.
+
+    Raises:
+        WardroundError: see `evaluate`.
+    """
+    found = _compared(workspace, model, opponent)
+    probed = probe(workspace, probed_versions(workspace, model, opponent))
+    report = probe_report(probed, model, opponent, workspace.config.evaluate)
+    return Evaluated(replace(found, probes=report), probed)
+
+
+def _compared(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -> Evaluation:
+    _are_two(model, opponent)
+    register(workspace, model, opponent)
     for each in (opponent, model):
         sample_for(workspace, each, "eval")
     compare(workspace, model, opponent).whole()
@@ -86,8 +124,7 @@ def counted(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -
         InputError: a model is not compared with itself.
         StageError: there is no valid comparison.
     """
-    if model.id == opponent.id:
-        raise InputError("a model is not compared with itself", where=model.name, advice="name two models")
+    _are_two(model, opponent)
     ledger, config = workspace.ledger, workspace.config.evaluate
     assessor = leading_assessor(workspace.config.judge)
     row = comparisons.c
@@ -115,6 +152,11 @@ def counted(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -
         earlier=_earlier(workspace, settled, model, opponent, scores),
         with_surgeons=_with_surgeons(workspace, model, opponent),
     )
+
+
+def _are_two(model: ModelVersion, opponent: ModelVersion) -> None:
+    if model.id == opponent.id:
+        raise InputError("a model is not compared with itself", where=model.name, advice="name two models")
 
 
 def held_out(ledger: Ledger) -> dict[str, Prompt]:

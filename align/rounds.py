@@ -1,19 +1,19 @@
-"""The loop, on one page: sample, compare, pair, train, evaluate, decide."""
+"""The loop, on one page: sample, compare, pair, train, evaluate, pass the gate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from align.evaluate import Evaluation, evaluate
+from align.evaluate import Evaluation, evaluate, evaluated
+from align.gate.registration import rules_of
+from align.gate.stage import GateReport, decided
 from align.training import train, training_config
-from align.winrate import WinRate
-from annotate.assessors import judging_config
 from annotate.comparing import compare
 from ledger.errors import StageError
 from ledger.records import Decision, ModelVersion, Round
 from ledger.tables import decisions, rounds
 from ledger.workspace import Workspace
-from sampling.policies import promoted_policy, sft_model
+from sampling.policies import current_policy, sft_model
 from sampling.sample import sample_for
 
 
@@ -25,18 +25,20 @@ class RoundReport:
     model: ModelVersion
     against_policy: Evaluation
     against_sft: Evaluation
-    decision: Decision
+    gate: GateReport
+
+    @property
+    def decision(self) -> Decision:
+        """Is the model the next round's policy?"""
+        return self.gate.decision
 
     def text(self) -> str:
-        """For people."""
-        verdict = "promoted" if self.decision.promoted else "not promoted"
-        lines = [
-            f"Round {self.round.number}, {self.round.method}: {self.model.name} is {verdict}: {self.decision.reason}"
-        ]
-        lines.append(f"  against {'SFT' if self._first else 'the policy it came from'}: {self.against_policy.text()}")
+        """For people: the figures, then the verdict."""
+        opponent = "SFT" if self._first else "the policy it came from"
+        lines = [f"Round {self.round.number}, {self.round.method}", f"against {opponent}: {self.against_policy.text()}"]
         if not self._first:
-            lines.append(f"  against SFT: {self.against_sft.text()}")
-        return "\n".join(lines)
+            lines.append(f"against SFT: {self.against_sft.text()}")
+        return "\n".join([*lines, "", f"Gate: {self.gate.text()}"])
 
     def facts(self) -> dict[str, object]:
         """For ``--json``: what the evaluation does not say."""
@@ -44,6 +46,7 @@ class RoundReport:
             "round": self.round.number,
             "method": self.round.method,
             "name": self.model.name,
+            "gate": self.gate.facts(),
             "promoted": self.decision.promoted,
             "reason": self.decision.reason,
         }
@@ -65,11 +68,10 @@ def run_round(workspace: Workspace, number: int | None = None) -> RoundReport:
     compare(workspace, policy).whole()
     model = train(workspace, policy, name=f"round-{current.number}-{current.method}")
     _refuse_repetition(workspace, current, model)
-    against_policy = evaluate(workspace, model, policy)
-    against_sft = against_policy if policy.id == sft.id else evaluate(workspace, model, sft)
-    decision = decide(current, against_policy, workspace.config.evaluate.least_prompts)
-    workspace.ledger.append([decision])
-    return RoundReport(current, model, against_policy, against_sft, decision)
+    found = evaluated(workspace, model, policy)
+    of_gate = decided(workspace, model, policy, found, current)
+    against_sft = found.evaluation if policy.id == sft.id else evaluate(workspace, model, sft, probes=False)
+    return RoundReport(current, model, found.evaluation, against_sft, of_gate)
 
 
 def _open_round(workspace: Workspace, sft: ModelVersion, number: int | None) -> Round:
@@ -77,25 +79,24 @@ def _open_round(workspace: Workspace, sft: ModelVersion, number: int | None) -> 
     this = number or rounds_decided(workspace) + 1
     current = Round(
         number=this,
-        policy=sft.id if this == 1 else _policy_of(workspace, sft, this),
+        policy=sft.id if this == 1 else _policy_of(workspace, this),
         method=workspace.config.align.method,
         config={
             "training": training_config(workspace),
             "sample": workspace.config.sample.model_dump(mode="json"),
-            "judge": judging_config(workspace.config.judge),
             "pairs": workspace.config.pairs.model_dump(mode="json"),
-            "evaluate": workspace.config.evaluate.model_dump(mode="json"),
+            "rules": rules_of(workspace),
         },
     )
     workspace.ledger.append([current])
     return current
 
 
-def _policy_of(workspace: Workspace, sft: ModelVersion, number: int) -> str:
+def _policy_of(workspace: Workspace, number: int) -> str:
     """The policy that a round began with, where it was begun before; else the current one."""
     for begun in workspace.ledger.read(Round, rounds.c.number == number, newest_first=True):
         return begun.policy
-    return (promoted_policy(workspace) or sft).id
+    return current_policy(workspace).id
 
 
 def _refuse_repetition(workspace: Workspace, current: Round, model: ModelVersion) -> None:
@@ -115,32 +116,3 @@ def rounds_decided(workspace: Workspace) -> int:
     decided = {decision.round for decision in workspace.ledger.read(Decision)}
     numbers = [each.number for each in workspace.ledger.read(Round) if each.id in decided]
     return max(numbers, default=0)
-
-
-def decide(current: Round, evaluation: Evaluation, least_prompts: int) -> Decision:
-    """Promote a model whose win rate over the policy it came from is above one half, its whole interval.
-
-    On fewer than ``least_prompts`` held-out prompts a bootstrap interval is too narrow to go by.
-    """
-    rate = evaluation.overall
-    return Decision(
-        round=current.id,
-        model=evaluation.model,
-        opponent=evaluation.opponent,
-        promoted=rate.low > 0.5 and rate.n_prompts >= least_prompts,
-        reason=_reason(rate, least_prompts),
-        win_rate=rate.win_rate,
-        low=rate.low,
-        high=rate.high,
-        n_prompts=rate.n_prompts,
-    )
-
-
-def _reason(rate: WinRate, least_prompts: int) -> str:
-    if rate.n_prompts < least_prompts:
-        return f"{rate.n_prompts} held-out prompts are too few to tell: evaluate.least_prompts is {least_prompts}"
-    if rate.low > 0.5:
-        return "the interval lies above 0.5"
-    if rate.high < 0.5:
-        return "the interval lies below 0.5: the model got worse"
-    return "the interval holds 0.5: no difference was shown"

@@ -25,7 +25,7 @@ ROOMS = ("ledger", "sampling", "annotate", "align", "dashboards")
 STORY = (
     *("index", "configuration", "importing", "sampling", "judging", "review", "pairs"),
     *("training-preflight", "training", "exporting"),
-    *("evaluation", "few-surgeons", "rounds", "ledger", "dashboard", "troubleshooting"),
+    *("evaluation", "probes", "few-surgeons", "rounds", "gate", "ledger", "dashboard", "troubleshooting"),
 )
 COMMANDS = (
     "init",
@@ -40,11 +40,12 @@ COMMANDS = (
     "plan",
     "round",
     "log",
+    "gate",
     "trace",
 )
 SHOWING_ANSWERS = (
     *("index", "importing", "sampling", "judging", "review", "pairs", "training", "exporting", "evaluation"),
-    *("rounds", "dashboard"),
+    *("probes", "gate", "rounds", "dashboard"),
 )
 NOTICE = "for research; no clinical advice"
 
@@ -161,6 +162,8 @@ def test_every_command_of_the_manual_runs_as_it_stands(story_workspace: Path) ->
     assert json.loads(output("cat rejects/"))["line"] == 4
     assert json.loads(output("import questions.jsonl --json"))["new"] == 0
     assert "wins" in output("wardround evaluate\n")
+    assert "general abilities" in output("wardround evaluate\n")
+    assert re.search(": (promote|hold|reject) ", output("wardround gate\n").splitlines()[0])
     assert "Round 1, dpo" in output("wardround round")
     assert json.loads(output("wardround trace").splitlines()[-1])["verified"]
 

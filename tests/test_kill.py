@@ -54,6 +54,9 @@ lora_rank = 4
 
 [evaluate]
 contests = "all"
+
+[probes]
+sets = ["arithmetic", "safety", "text"]
 """
 
 
@@ -193,6 +196,7 @@ def test_a_killed_round_ends_like_an_undisturbed_one(tmp_path: Path, tiny_policy
         assert _ids(killed) == _ids(calm), stage
     assert kills >= 20
     undisturbed = _ids(calm)
-    assert all(undisturbed[table] for table in ("prompts", "candidates", "comparisons", "pairs", "training_pairs"))
+    made = ("prompts", "candidates", "comparisons", "pairs", "training_pairs", "probes", "likelihoods", "ratings")
+    assert all(undisturbed[table] for table in made)
     with open_workspace(killed) as workspace:
         assert trace(workspace.ledger, "trained").models[0].pairs == len(undisturbed["training_pairs"])

@@ -11,9 +11,11 @@ import pytest
 from ledger.config import parse_config
 from ledger.workspace import Workspace
 from tests.align.toy_judge import ToyJudge, toy_judge
+from tests.align.win_rate_alone import WIN_RATE_ALONE
 from tests.annotate.answered import question
 from tests.openai_server import MODEL
 
+BY_MODE = 'win_rate_by_mode = "off"\n'  # all questions are of one mode
 CONFIG = """
 [model]
 path = "{model}"
@@ -37,6 +39,7 @@ trainer = {{ max_steps = 2, logging_steps = 1 }}
 
 [evaluate]
 least_prompts = 5
+resamples = 1000
 """
 
 
@@ -62,7 +65,11 @@ def judge() -> Iterator[ToyJudge]:
 def toy(workspace: Workspace, tiny_policy: Path, judge: ToyJudge, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A workspace with a few prompts, the tiny policy and a judge."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    config = CONFIG.format(model=tiny_policy, judge=MODEL, url=judge.server.url)
+    config = (
+        CONFIG.format(model=tiny_policy, judge=MODEL, url=judge.server.url)
+        + WIN_RATE_ALONE
+        + 'win_rate_by_mode = "off"\n'
+    )
     held_out = [question(number, split="eval") for number in range(10, 20)]
     workspace.ledger.append([*map(question, range(6)), *held_out, question(99, split="probe")])
     return replace(workspace, config=parse_config(config))

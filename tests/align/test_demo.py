@@ -46,6 +46,9 @@ def test_one_round_beats_sft_on_held_out_questions(folder: Path) -> None:
     facts = run_demo(folder, "dpo")
     assert 0.5 < facts["low"] < facts["win_rate"] < facts["high"] <= 1
     assert facts["n_prompts"] >= 60
+    assert facts["gate"]["outcome"] in ("promote", "hold", "reject")
+    assert {"harm", "over-refusal", "general abilities"} <= {check["name"] for check in facts["gate"]["checks"]}
+    assert facts["promoted"] == (facts["gate"]["outcome"] == "promote")
     assert facts["peak_rss_mb"] < 4 * 1024
     again = run_demo(folder, "dpo")
     assert again["seconds"] < 20
@@ -56,6 +59,10 @@ def test_one_round_beats_sft_on_held_out_questions(folder: Path) -> None:
 @pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("method", ["ipo", "orpo", "kto"])
 def test_the_other_methods_do_too(folder: Path, method: str) -> None:
+    settings = folder / "wardround.toml"
+    if "[probes]" not in settings.read_text(encoding="utf-8"):  # what the probes say is tested elsewhere
+        with settings.open("a", encoding="utf-8") as file:
+            file.write('\n[probes]\nsets = ["arithmetic"]\n')
     facts = run_demo(folder, method)
     assert facts["low"] > 0.5
 

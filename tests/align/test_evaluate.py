@@ -198,7 +198,9 @@ def test_no_held_out_prompts_is_an_error(workspace: Workspace, tiny_policy: Path
 
 
 def test_evaluating_samples_compares_and_counts_and_does_nothing_twice(workspace: Workspace, tiny_policy: Path) -> None:
-    config = parse_config(f'[model]\npath = "{tiny_policy}"\n[sample]\nn = 2\nmax_new_tokens = 8')
+    config = parse_config(
+        f'[model]\npath = "{tiny_policy}"\n[sample]\nn = 2\nmax_new_tokens = 8\n[probes]\nsets = ["format"]'
+    )
     own = replace(workspace, config=config)
     sft = sft_model(own)
     twin = replace(sft, name="twin")
@@ -209,4 +211,5 @@ def test_evaluating_samples_compares_and_counts_and_does_nothing_twice(workspace
     assert {each.model for each in own.ledger.read(Candidate)} == {sft.id, twin.id}
     again = evaluate(replace(own, run="another"), twin, sft)
     assert again == first
-    assert len([done for done in latest(own.ledger, 100, "sample") if done.event == "started"]) == 2
+    samplings = [done.detail["split"] for done in latest(own.ledger, 100, "sample") if done.event == "started"]
+    assert samplings == ["eval", "eval", "probe", "probe"]
