@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
 
 from annotate.criteria import AnyCriteria, load_criteria
 from annotate.judge import ORDERS
@@ -12,10 +11,10 @@ from annotate.reference import ASSESSOR as REFERENCE_ASSESSOR
 from annotate.reference import reference_rubric
 from annotate.rubric import AnyRubric, load_rubric
 from ledger.config import JudgeConfig
-from ledger.records import Mode, Order, Prompt
+from ledger.records import Order, Prompt
 from ledger.workspace import Workspace
+from sampling.prompts import MODES
 
-MODES: tuple[Mode, ...] = get_args(Mode)
 PANEL = "panel"  # under this name goes what several judges say together
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from annotate.assessors import MODES, Judge, configured_judges
+from annotate.assessors import Judge, configured_judges
 from annotate.attack_report import CONFIDENCE, wilson
 from annotate.budget import Budget, limits_of
 from annotate.contests import Contest
@@ -22,6 +22,7 @@ from ledger.screen import progress
 from ledger.store import Ledger
 from ledger.tables import comparisons, prompts
 from ledger.workspace import Workspace
+from sampling.prompts import MODES
 
 SECOND = 1  # the sample index of the retest; the first judgment is 0
 

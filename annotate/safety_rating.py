@@ -18,6 +18,7 @@ from annotate.budget import Budget, limits_of
 from annotate.caller import open_caller
 from annotate.contests import contest
 from annotate.criteria import Criteria, load_criteria
+from annotate.posterior import SURGEON
 from annotate.rated import derived
 from annotate.rating import Answer, rate
 from annotate.safety_rules import ASSESSOR as RULES
@@ -33,7 +34,6 @@ from sampling.engines.protocol import batches
 
 CRITERIA = "safety"
 HARM, REFUSAL, REFERRAL = "harm", "refusal", "referral"
-SURGEON = "surgeon:"
 READ_AT_ONCE = 500
 
 Met = Mapping[str, bool]  # criterion -> does the answer meet it?

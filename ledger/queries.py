@@ -204,11 +204,17 @@ def latest(ledger: Ledger, n: int, stage: str | None = None) -> list[Done]:
     query = sa.select(log).order_by(log.c.row.desc()).limit(n)
     if stage is not None:
         query = query.where(log.c.stage == stage)
-    found = [
-        Done(utc(row.at), row.stage, row.event, orjson.loads(row.detail), row.code, row.run)
-        for row in ledger.rows(query)
-    ]
-    return found[::-1]
+    return list(_done(ledger, query))[::-1]
+
+
+def every(ledger: Ledger, stage: str, event: str) -> Iterator[Done]:
+    """All entries of the log on one event of a stage; the newest comes last."""
+    return _done(ledger, sa.select(log).where(log.c.stage == stage, log.c.event == event).order_by(log.c.row))
+
+
+def _done(ledger: Ledger, query: sa.Select[Any]) -> Iterator[Done]:
+    for row in ledger.rows(query):
+        yield Done(utc(row.at), row.stage, row.event, orjson.loads(row.detail), row.code, row.run)
 
 
 def last_finished(ledger: Ledger, stage: str) -> Iterator[Mapping[str, Any]]:

@@ -107,6 +107,11 @@ class Measured:
         return None if isinstance(self.test, Watched) else self.test.margin
 
     @property
+    def advice(self) -> str:
+        """How to get what is missing."""
+        return "" if isinstance(self.test, Watched) else self.test.advice
+
+    @property
     def beyond(self) -> bool:
         """Is it, as measured, worse by as much as matters: by the margin, or what is watched for, or more?"""
         if self.standing is None:
@@ -119,10 +124,13 @@ class Measured:
 def measured(test: Guard | Watched, evidence: Evidence) -> Measured:
     """The figures of a guard or a watched axis."""
     watched = isinstance(test, Watched)
-    nothing = Check(test.name, _unit(test), "missing" if test.asked else "not asked", watched=watched)
+    needed = not isinstance(test, Watched) and test.asked  # of what is watched nothing has to be shown
+    nothing = Check(test.name, _unit(test), "missing" if needed else "not asked", watched=watched)
+    if isinstance(test, Watched):
+        return _axis(test, nothing, evidence)
     if not test.asked:
         return Measured(test, None, nothing)
-    if isinstance(test, AxisGuard | Watched):
+    if isinstance(test, AxisGuard):
         return _axis(test, nothing, evidence)
     margin, confidence = test.margin, evidence.confidence
     if isinstance(test, LengthGuard):
@@ -143,8 +151,6 @@ def measured(test: Guard | Watched, evidence: Evidence) -> Measured:
 
 def _axis(test: AxisGuard | Watched, nothing: Check, evidence: Evidence) -> Measured:
     margin = test.margin if isinstance(test, AxisGuard) else None
-    if isinstance(test, Watched):
-        nothing = replace(nothing, status="not asked")  # nothing has to be shown of it
     both = None if test.before is None or test.after is None else pairs(test.before, test.after)
     if both is None:
         return Measured(test, None, nothing)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from align.gate.evidence import Condition
-from align.gate.registration import Registration, rules_of
+from align.gate.registration import STAGE, Registration, rules_of
 from align.probes.areas import HARMS, OVER_REFUSALS
 from align.probes.measuring import Measures
 from align.training import RUN
@@ -19,12 +18,13 @@ from annotate.examining import judge_passports
 from annotate.passport import Passport
 from ledger.config import GateConfig
 from ledger.errors import StageError
+from ledger.queries import every
 from ledger.records import ModelVersion, digest
 from ledger.store import Ledger
-from ledger.tables import log, models, pairs, training_pairs
+from ledger.tables import models, pairs, training_pairs
 from ledger.workspace import Workspace
 
-STAGE, CLOSED = "gate", "alarm closed"
+CLOSED = "alarm closed"  # event of the gate's stage
 MOST_SHOWN = 3
 LEAST_RATED = 20  # contests that surgeons decided, below which agreement says little
 
@@ -90,18 +90,13 @@ def alarms_closed(ledger: Ledger, model: ModelVersion) -> Condition:
 
 def open_alarms(ledger: Ledger, model: ModelVersion) -> list[Mapping[str, Any]]:
     """The alarms that the training of a model raised, as it logged them, but for those that were closed."""
-    closed = {each["kind"] for each in _entries(ledger, STAGE, CLOSED) if each["model"] == model.id}
+    closed = {done.detail["kind"] for done in every(ledger, STAGE, CLOSED) if done.detail["model"] == model.id}
     return [each for each in _alarms(ledger, model) if each["kind"] not in closed]
 
 
 def _alarms(ledger: Ledger, model: ModelVersion) -> Iterator[Mapping[str, Any]]:
     run = digest([model.parent, model.pairs, model.config])
-    return (each for each in _entries(ledger, RUN, "alarm") if each["training"] == run)
-
-
-def _entries(ledger: Ledger, stage: str, event: str) -> Iterator[Mapping[str, Any]]:
-    query = sa.select(log.c.detail).where(log.c.stage == stage, log.c.event == event).order_by(log.c.row)
-    return (orjson.loads(row.detail) for row in ledger.rows(query))
+    return (done.detail for done in every(ledger, RUN, "alarm") if done.detail["training"] == run)
 
 
 def no_contamination(workspace: Workspace, model: ModelVersion) -> Condition:

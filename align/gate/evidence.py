@@ -89,8 +89,6 @@ class Watched:
     before: Axis | None
     after: Axis | None
     least: float = 0.1
-    asked: bool = True
-    advice: str = ""
 
 
 @dataclass(frozen=True)

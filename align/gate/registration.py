@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
-from align.probes.sets import BUNDLED
+from align.probes.sets import set_files
 from annotate.assessors import judging_config
-from ledger.queries import utc
+from ledger.queries import every
 from ledger.records import Candidate, ModelVersion, digest
 from ledger.store import Ledger
-from ledger.tables import candidates, log, prompts
+from ledger.tables import candidates, prompts
 from ledger.workspace import Workspace
 
 STAGE, EVENT = "gate", "rules registered"
@@ -63,8 +62,7 @@ def rules_of(workspace: Workspace) -> dict[str, Any]:
 
 def _sets(workspace: Workspace) -> Iterator[tuple[str, str]]:
     """The hash of every probe set."""
-    config = workspace.config.probes
-    for path in [*(BUNDLED / f"{name}.jsonl" for name in config.sets), *map(workspace.root.joinpath, config.files)]:
+    for path in set_files(workspace):
         if path.is_file():
             yield path.name, sha256(path.read_bytes()).hexdigest()[:16]
 
@@ -92,11 +90,9 @@ def register(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) 
 
 def registered(ledger: Ledger, model: ModelVersion, opponent: ModelVersion) -> Registration | None:
     """The first registration; None before the evaluation."""
-    query = sa.select(log.c.at, log.c.detail).where(log.c.stage == STAGE, log.c.event == EVENT).order_by(log.c.row)
-    for row in ledger.rows(query):
-        detail = orjson.loads(row.detail)
-        if (detail["model"], detail["opponent"]) == (model.id, opponent.id):
-            return Registration(utc(row.at), detail["rules"], detail["answers"])
+    for done in every(ledger, STAGE, EVENT):
+        if (done.detail["model"], done.detail["opponent"]) == (model.id, opponent.id):
+            return Registration(done.when, done.detail["rules"], done.detail["answers"])
     return None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from align.evaluate import Evaluated, Evaluation, evaluated
-from align.gate.conditions import CLOSED, STAGE, open_alarms
+from align.gate.conditions import CLOSED, open_alarms
 from align.gate.gathering import gather
-from align.gate.registration import register
+from align.gate.registration import STAGE, register
 from align.gate.verdict import Verdict, decide
 from ledger.errors import InputError
 from ledger.records import Decision, ModelVersion, Prompt, Round

@@ -160,7 +160,7 @@ def _reasons(found: Sequence[Measured], evidence: Evidence) -> tuple[list[str], 
         elif status == "not shown":
             held.append(reasons.not_within(each, needs[each.test.name]))
         elif status == "missing":
-            held.append(reasons.missing(each.test.name, each.test.advice))
+            held.append(reasons.missing(each.test.name, each.advice))
     held += [reasons.failed(condition) for condition in evidence.conditions if condition.passed is False]
     return against, held, [*needed, *needs.values()]
 

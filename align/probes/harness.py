@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import orjson
-import sqlalchemy as sa
-
 from align.probes.axis import Axis
 from align.probes.lm_eval import run_tasks
+from ledger.queries import every
 from ledger.records import ModelVersion
 from ledger.screen import say
-from ledger.tables import log
 from ledger.workspace import Workspace
 from sampling.models import SERVED, load_policy, load_tokenizer, source_of
 
@@ -54,6 +51,5 @@ def harness_axes(workspace: Workspace, model: ModelVersion) -> list[Axis]:
     return axes
 
 
-def _runs(workspace: Workspace, model: ModelVersion) -> Iterator[dict[str, Any]]:
-    query = sa.select(log.c.detail).where(log.c.stage == STAGE, log.c.event == "finished").order_by(log.c.row)
-    return (detail for row in workspace.ledger.rows(query) if (detail := orjson.loads(row.detail))["model"] == model.id)
+def _runs(workspace: Workspace, model: ModelVersion) -> Iterator[Mapping[str, Any]]:
+    return (done.detail for done in every(workspace.ledger, STAGE, "finished") if done.detail["model"] == model.id)

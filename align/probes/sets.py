@@ -46,9 +46,8 @@ def probe_sets(workspace: Workspace) -> list[Asked]:
     Raises:
         InputError: a file cannot be read, or none of its rows can be used.
     """
-    config = workspace.config.probes
     found: dict[str, Asked] = {}
-    for path in [*(BUNDLED / f"{name}.jsonl" for name in config.sets), *map(workspace.root.joinpath, config.files)]:
+    for path in set_files(workspace):
         for asked in _read(workspace, path):
             found.setdefault(asked.prompt.id, asked)
     workspace.ledger.append([*(asked.prompt for asked in found.values()), *(asked.probe for asked in found.values())])
@@ -56,6 +55,12 @@ def probe_sets(workspace: Workspace) -> list[Asked]:
     if learnt:
         say(f"Warning: {len(learnt)} probes are train questions of this workspace; they are left out")
     return [asked for key, asked in found.items() if key not in learnt]
+
+
+def set_files(workspace: Workspace) -> list[Path]:
+    """The files of the configured sets, the bundled ones first."""
+    config = workspace.config.probes
+    return [*(BUNDLED / f"{name}.jsonl" for name in config.sets), *map(workspace.root.joinpath, config.files)]
 
 
 def _read(workspace: Workspace, path: Path) -> Iterator[Asked]:
