@@ -150,7 +150,7 @@ def counted(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -
         by_topic=win_rates_by(scores, {key: prompt.topic for key, prompt in asked.items()}, **resampling),
         length_controlled=length_controlled(evidence, confidence=config.confidence) if evidence else None,
         earlier=_earlier(workspace, settled, model, opponent, scores),
-        with_surgeons=_with_surgeons(workspace, model, opponent),
+        with_surgeons=with_surgeons(workspace, model, opponent),
     )
 
 
@@ -164,11 +164,14 @@ def held_out(ledger: Ledger) -> dict[str, Prompt]:
     return {prompt.id: prompt for prompt in ledger.read(Prompt, prompts.c.split == "eval")}
 
 
-def held_out_contests(workspace: Workspace, *where: sa.ColumnElement[bool]) -> SettledContests:
-    """The contests on held-out prompts, settled by the configured assessor and the key."""
+def held_out_contests(
+    workspace: Workspace, *where: sa.ColumnElement[bool], assessor: str | None = None
+) -> SettledContests:
+    """The contests on held-out prompts, settled by one assessor, the configured one by default, and the key."""
     judging = workspace.config.judge
     asked = comparisons.c.prompt.in_(sa.select(prompts.c.id).where(prompts.c.split == "eval"))
-    return settled_contests(workspace.ledger, leading_assessor(judging), judge_names(judging), asked, *where)
+    deciding = assessor or leading_assessor(judging)
+    return settled_contests(workspace.ledger, deciding, judge_names(judging), asked, *where)
 
 
 def resampling_of(config: EvaluateConfig) -> Resampling:
@@ -176,7 +179,8 @@ def resampling_of(config: EvaluateConfig) -> Resampling:
     return {"resamples": config.resamples, "confidence": config.confidence}
 
 
-def _with_surgeons(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -> HumanAndJudge | None:
+def with_surgeons(workspace: Workspace, model: ModelVersion, opponent: ModelVersion) -> HumanAndJudge | None:
+    """What surgeons and the judge say together; None where surgeons have rated none of these answers."""
     row = comparisons.c
     asked = (sa.or_(*either_way(model.id, opponent.id)), row.assessor.startswith(SURGEON))
     if not workspace.ledger.count(Comparison, *asked):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +73,20 @@ def leaderboard(workspace: Workspace) -> Leaderboard:
     Raises:
         StageError: no two models have a valid verdict.
     """
-    config = workspace.config.evaluate
     settled = held_out_contests(workspace)
-    known = {model.id: model for model in workspace.ledger.read(ModelVersion)}
-    models = [known[each] for each in known if each in set(settled.models)]
+    models = tuple(workspace.ledger.read(ModelVersion))
+    return leaderboard_of(settled, models, leading_assessor(workspace.config.judge), workspace.config.evaluate)
+
+
+def leaderboard_of(
+    settled: SettledContests, known: Sequence[ModelVersion], assessor: str, config: EvaluateConfig
+) -> Leaderboard:
+    """The same from contests that are settled already by ``assessor``; ``known`` are all models, the oldest first.
+
+    Raises:
+        StageError: no two models have a valid verdict.
+    """
+    models = [each for each in known if each.id in set(settled.models)]
     meetings = meetings_of(settled, [model.id for model in models])
     if not len(meetings.prompt):
         raise StageError(
@@ -84,7 +95,7 @@ def leaderboard(workspace: Workspace) -> Leaderboard:
     scale = bradley_terry(meetings, len(models), confidence=config.confidence)
     standings = [_standing(scale, number, models, settled, config) for number in range(len(models))]
     return Leaderboard(
-        assessor=leading_assessor(workspace.config.judge),
+        assessor=assessor,
         zero="" if scale.zero is None else models[scale.zero].name,
         confidence=config.confidence,
         n_prompts=scale.n_prompts,

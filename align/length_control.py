@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,20 +67,44 @@ def length_controlled(
     Returns:
         None where fewer than 10 prompts have a verdict on the model.
     """
-    prompts = np.unique(judged.prompt[judged.model == model])
-    if len(prompts) < LEAST_PROMPTS:
-        return None
+    found = each_length_controlled(judged, (model,), difficulty, resamples=resamples, confidence=confidence)
+    return found.get(model)
+
+
+def each_length_controlled(
+    judged: Judged,
+    models: Sequence[int],
+    difficulty: FloatArray | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = 0.95,
+) -> dict[int, LengthControlled]:
+    """The same for several of the models, by their numbers, from one fit: it costs no more than for one."""
+    asked = {model: np.unique(judged.prompt[judged.model == model]) for model in models}
+    asked = {model: prompts for model, prompts in asked.items() if len(prompts) >= LEAST_PROMPTS}
+    if not asked:
+        return {}
     fit = LengthFit(judged, difficulty)
     found, ended = fit.fitted()
-    rates, effects = [], []
+    drawn_rates: dict[int, list[tuple[float, float]]] = {model: [] for model in asked}
     for drawn in drawn_prompts(judged.n_prompts, resamples):
-        chosen = np.repeat(prompts, drawn[prompts])
-        if len(chosen):
-            again, _ = fit.fitted(drawn, ended, ROUGHLY)
-            rates.append(again.rate(model, chosen))
-            effects.append(again.length[model])
-    low, high = expanded_percentiles(np.array(rates), len(prompts), confidence)
-    effect_low, effect_high = expanded_percentiles(np.array(effects), len(prompts), confidence)
+        again, _ = fit.fitted(drawn, ended, ROUGHLY)
+        for model, prompts in asked.items():
+            chosen = np.repeat(prompts, drawn[prompts])
+            if len(chosen):
+                drawn_rates[model].append((again.rate(model, chosen), float(again.length[model])))
+    return {
+        model: _controlled(found, judged, model, np.array(drawn_rates[model]), confidence=confidence) for model in asked
+    }
+
+
+def _controlled(
+    found: LengthModel, judged: Judged, model: int, drawn: FloatArray, *, confidence: float
+) -> LengthControlled:
+    """From a fit, and the rates and length effects of its resamples [resamples, 2]."""
+    prompts = np.unique(judged.prompt[judged.model == model])
+    low, high = expanded_percentiles(drawn[:, 0], len(prompts), confidence)
+    effect_low, effect_high = expanded_percentiles(drawn[:, 1], len(prompts), confidence)
     return LengthControlled(
         win_rate=found.rate(model, prompts),
         low=low,

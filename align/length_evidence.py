@@ -18,6 +18,14 @@ def length_evidence(ledger: Ledger, settled: SettledContests, model: str, oppone
     None where that one has no such contest. Lengths are in characters, without what was set apart as reasoning. Where
     the answer key decided, length swayed nobody: such a contest is taken for one of equal lengths.
     """
+    found = numbered_evidence(ledger, settled, model, opponent)
+    return found[0] if found else None
+
+
+def numbered_evidence(
+    ledger: Ledger, settled: SettledContests, model: str, opponent: str
+) -> tuple[Judged, tuple[str, ...]] | None:
+    """The same, with the ids of the models in the order of their numbers."""
     if model not in settled.models or opponent not in settled.models:
         return None
     ours, theirs = settled.models.index(model), settled.models.index(opponent)
@@ -33,14 +41,16 @@ def length_evidence(ledger: Ledger, settled: SettledContests, model: str, oppone
     lengths = _lengths(ledger, settled)
     a, b = lengths[settled.a[chosen]], lengths[settled.b[chosen]]
     opposing = np.where(back, a, b)
-    return Judged(
-        model=numbered(other[chosen].tolist()),
+    facing = other[chosen].tolist()
+    judged = Judged(
+        model=numbered(facing),
         prompt=numbered(settled.prompt[chosen]),
         points=np.where(back, 1 - points, points),
         count=settled.count[chosen].astype(float),
         length=np.where(settled.by_key[chosen], opposing, np.where(back, b, a)),
         opponent_length=opposing,
     )
+    return judged, tuple(settled.models[number] for number in dict.fromkeys(facing))
 
 
 def _lengths(ledger: Ledger, settled: SettledContests) -> FloatArray:

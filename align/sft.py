@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from align.preference.runs import Row, lora, machine_settings
-from align.running import in_place_of, run_trainer
+from align.running import in_place_of, last_checkpoint, run_trainer, step_of_checkpoint
+from align.watching.step_log import STEP_LOG, StepLog
+from align.watching.watch import Watch
 from ledger.config import AlignConfig, ModelConfig
 from ledger.records import digest
 from ledger.weights import weights_hash
@@ -80,11 +82,16 @@ def train_sft(
             processing_class=tokenizer,
             peft_config=_lora(settings),
         )
-        figures = run_trainer(trainer, checkpoints, "Supervised fine-tuning")
+        with StepLog(checkpoints / STEP_LOG, step_of_checkpoint(last_checkpoint(checkpoints))) as steps:
+            watch = Watch([steps])
+            watch.restore(steps.kept)
+            trainer.add_callback(watch.callback())
+            figures = run_trainer(trainer, checkpoints, "Supervised fine-tuning")
 
     def write(folder: Path) -> None:
         trainer.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        shutil.copyfile(checkpoints / STEP_LOG, folder / STEP_LOG)
         for name, text in describe(figures).items():
             (folder / name).write_text(text, encoding="utf-8")
 
@@ -112,5 +119,5 @@ def _settings(settings: SftSettings, checkpoints: Path) -> dict[str, Any]:
         "completion_only_loss": True,
         "save_strategy": "epoch",
         "save_total_limit": 1,
-        "logging_steps": 10,
+        "logging_steps": 1,
     }

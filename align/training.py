@@ -103,6 +103,11 @@ def training_config(workspace: Workspace) -> Mapping[str, Any]:
     return {"align": {**align, **filled}, "chat": workspace.config.chat.model_dump(mode="json")}
 
 
+def run_key(model: ModelVersion) -> str:
+    """What a run of training goes by in the log and among the checkpoints; its model need not be there yet."""
+    return digest([model.parent, model.pairs, model.config])
+
+
 def _trained_before(workspace: Workspace, planned: ModelVersion) -> ModelVersion | None:
     row = models.c
     same = (row.parent == planned.parent, row.pairs == planned.pairs)
@@ -113,7 +118,7 @@ def _trained_before(workspace: Workspace, planned: ModelVersion) -> ModelVersion
 
 
 def _train(workspace: Workspace, policy: ModelVersion, planned: ModelVersion, pair_ids: Sequence[str]) -> ModelVersion:
-    key = digest([planned.parent, planned.pairs, planned.config])
+    key = run_key(planned)
     checkpoints = workspace.models / ".checkpoints" / key
     with _alone(checkpoints, planned.name):
         say(f"Loading {policy.name} for training")

@@ -47,6 +47,11 @@ class Estimate:
         )
         return Estimate(estimate, low, high, self.n_items, self.n_prompts)
 
+    def complement(self) -> Estimate:
+        """One less the number: the share of the others."""
+        estimate, high, low = (None if each is None else 1 - each for each in (self.estimate, self.low, self.high))
+        return Estimate(estimate, low, high, self.n_items, self.n_prompts)
+
 
 @dataclass(frozen=True)
 class Sums:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from annotate.assessors import Judge, configured_assessors
 from annotate.each_judge import EachJudge
 from annotate.families import models_of_family
 from annotate.passport import Passport, passport
-from annotate.passport_contests import Setting, contests_of
+from annotate.passport_contests import JudgedContest, Setting, contests_of
 from annotate.retesting import retested
 from ledger.errors import StageError
 from ledger.queries import last_finished, standing
@@ -20,6 +21,8 @@ from ledger.records import Comparison
 from ledger.store import Ledger
 from ledger.tables import candidates, comparisons, prompts, ratings
 from ledger.workspace import Workspace
+
+AT_ONCE = 500  # prompts
 
 
 def judge_passports(workspace: Workspace) -> EachJudge[Passport]:
@@ -37,60 +40,85 @@ def judge_passports(workspace: Workspace) -> EachJudge[Passport]:
         raise StageError(
             f"{', '.join(names)} has judged nothing by this rubric yet", where="ledger", advice="run `wardround judge`"
         )
-    settings = _settings(ledger)
-    by_surgeons = comparisons.c.assessor.startswith("surgeon:")
-    surgeons = list(ledger.read(Comparison, by_surgeons, standing(), comparisons.c["count"] > 0))
+    others = others_of(ledger)
     ordered = sorted(said, key=lambda name: (name not in names, name))
-    return EachJudge(tuple(_passport(workspace, name, said[name], surgeons, settings) for name in ordered))
+    return EachJudge(tuple(_logged(workspace, name, said[name], others) for name in ordered))
+
+
+class Others(NamedTuple):
+    """What is known besides the judges' own verdicts."""
+
+    surgeons: Sequence[Comparison]
+    settings: Mapping[str, Setting]
+
+
+def others_of(ledger: Ledger) -> Others:
+    """What surgeons said in their last words, and about which prompts."""
+    by_surgeons = comparisons.c.assessor.startswith("surgeon:")
+    return Others(list(ledger.read(Comparison, by_surgeons, standing(), comparisons.c["count"] > 0)), _settings(ledger))
 
 
 def _said(ledger: Ledger, versions: Sequence[str], *, derived: bool) -> dict[str, list[Comparison]]:
     """What each judge was asked and said by these rubric versions; ``derived``: comparisons are made of its points."""
+    row = comparisons.c
+    by_judges = sa.or_(row.assessor.startswith("judge:"), row.assessor.startswith("metric:"))
+    where = (row.rubric.in_(versions), by_judges, *(() if derived else (asked_for(),)))
     found: dict[str, list[Comparison]] = defaultdict(list)
-    for each in ledger.read(Comparison, comparisons.c.rubric.in_(versions)):
-        if each.assessor.startswith(("judge:", "metric:")) and (derived or _was_asked(each)):
-            found[each.assessor].append(each)
+    for each in ledger.read(Comparison, *where):
+        found[each.assessor].append(each)
     return found
 
 
-def _passport(
-    workspace: Workspace,
-    name: str,
-    said: Sequence[Comparison],
-    surgeons: Sequence[Comparison],
-    settings: Mapping[str, Setting],
-) -> Passport:
-    ledger = workspace.ledger
-    own = models_of_family(workspace, name.removeprefix("judge:"))
-    again = _said_again(ledger, name, said)
-    contests = contests_of([*said, *again], _lengths(ledger, said), surgeons, settings=settings, own=own)
+def _logged(workspace: Workspace, name: str, said: Sequence[Comparison], others: Others) -> Passport:
     with workspace.stage("passport", assessor=name) as outcome:
-        made = passport(
-            name,
-            contests,
-            attack_success=_attack_success(ledger, name, {each.rubric for each in said}),
-            cost_per_1000=_cost(ledger, name, said),
-        )
+        made = passport_of(workspace, name, said, others)
         outcome.update(made.facts())
     return made
 
 
-def _was_asked(comparison: Comparison) -> bool:
-    """Was this the judge's own verdict, or was it settled without a call?"""
-    return comparison.call is not None or comparison.seconds > 0 or comparison.assessor.startswith("metric:")
+def passport_of(workspace: Workspace, name: str, said: Sequence[Comparison], others: Others) -> Passport:
+    """The passport of a judge by what it ``said``; reads the ledger and writes nothing."""
+    ledger = workspace.ledger
+    return passport(
+        name,
+        judged_contests(workspace, name, said, others),
+        attack_success=_attack_success(ledger, name, {each.rubric for each in said}),
+        cost_per_1000=_cost(ledger, name, said),
+    )
+
+
+def judged_contests(workspace: Workspace, name: str, said: Sequence[Comparison], others: Others) -> list[JudgedContest]:
+    """What a judge ``said``, by contest, with all else that a passport is made of; its newest retest among it."""
+    own = models_of_family(workspace, name.removeprefix("judge:"))
+    heard = [*said, *_said_again(workspace.ledger, name, said)]
+    lengths = lengths_of(workspace.ledger, said)
+    return contests_of(heard, lengths, others.surgeons, settings=others.settings, own=own)
+
+
+def asked_for() -> sa.ColumnElement[bool]:
+    """Condition: the verdict was asked of a judge or computed by a metric; it was not settled without a call."""
+    row = comparisons.c
+    return sa.or_(row.call.is_not(None), row.seconds > 0, row.assessor.startswith("metric:"))
 
 
 def _said_again(ledger: Ledger, name: str, said: Iterable[Comparison]) -> list[Comparison]:
     """What it said when it was asked a second time, as further comparisons of the same contests."""
     again = retested(ledger, name)
+    if not again:
+        return []
     return [replace(each, verdict=again[each.id]) for each in said if each.id in again]
 
 
-def _lengths(ledger: Ledger, said: Iterable[Comparison]) -> dict[str, float]:
+def lengths_of(ledger: Ledger, said: Iterable[Comparison]) -> dict[str, float]:
+    """The lengths in characters, by id, of all answers to the prompts that something is said of."""
     row = candidates.c
-    models = sorted({model for each in said for model in (each.model_a, each.model_b)})
-    query = sa.select(row.id, sa.func.length(row.text).label("length")).where(row.model.in_(models))
-    return {found.id: float(found.length) for found in ledger.rows(query)}
+    asked = sorted({each.prompt for each in said})
+    found: dict[str, float] = {}
+    for start in range(0, len(asked), AT_ONCE):
+        some = row.prompt.in_(asked[start : start + AT_ONCE])
+        query = sa.select(row.id, sa.func.length(row.text).label("length")).where(some)
+        found |= {each.id: float(each.length) for each in ledger.rows(query)}
+    return found
 
 
 def _settings(ledger: Ledger) -> dict[str, Setting]:

@@ -41,9 +41,7 @@ class OrderEffects:
     @property
     def flips_to_second(self) -> Estimate:
         """The rest of the flips."""
-        first = self.flips_to_first
-        estimate, high, low = (None if each is None else 1 - each for each in (first.estimate, first.low, first.high))
-        return Estimate(estimate, low, high, first.n_items, first.n_prompts)
+        return self.flips_to_first.complement()
 
 
 def order_effects(columns: Columns, by: Resampling) -> OrderEffects:

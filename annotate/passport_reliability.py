@@ -96,6 +96,8 @@ class ReliabilityBin:
     n_items: int
     confidence: float  # mean
     accuracy: float
+    accuracy_low: float | None = None  # of its interval; None where the contests cannot carry one
+    accuracy_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ def calibration(columns: Columns, by: Resampling) -> Calibration:
     parts = np.concatenate([within, within * right[:, None], within * confidence[:, None]], axis=1).astype(float)
     error = Sums(parts, counts, _calibration_error)
     brier = ratio_of_sums(np.where(counts, (lean + 0.5 - (1 + surgeon) / 2) ** 2, 0.0), 1.0 * counts, share=False)
-    return Calibration(by.of(error, columns.prompts), by.of(brier, columns.prompts), _bins(parts.sum(axis=0)))
+    rates = [by.of(ratio_of_sums(each * right, 1.0 * each), columns.prompts) for each in within.T]
+    bins = _bins(parts.sum(axis=0), rates)
+    return Calibration(by.of(error, columns.prompts), by.of(brier, columns.prompts), bins)
 
 
 def _calibration_error(sums: FloatArray) -> FloatArray:
@@ -136,11 +140,19 @@ def _calibration_error(sums: FloatArray) -> FloatArray:
     return ratio(np.abs(right - confidence).sum(axis=-1), n.sum(axis=-1))
 
 
-def _bins(sums: FloatArray) -> tuple[ReliabilityBin, ...]:
+def _bins(sums: FloatArray, rates: Sequence[Estimate]) -> tuple[ReliabilityBin, ...]:
     n, right, confidence = sums.reshape(3, BINS).tolist()
     edges = [round(0.5 + at / (2 * BINS), 6) for at in range(BINS + 1)]
     return tuple(
-        ReliabilityBin(edges[at], edges[at + 1], int(n[at]), confidence[at] / n[at], right[at] / n[at])
+        ReliabilityBin(
+            edges[at],
+            edges[at + 1],
+            int(n[at]),
+            confidence[at] / n[at],
+            right[at] / n[at],
+            rates[at].low,
+            rates[at].high,
+        )
         for at in range(BINS)
         if n[at]
     )

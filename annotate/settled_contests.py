@@ -13,6 +13,7 @@ from typing import get_args
 import numpy as np
 
 from annotate.bootstrap import BoolArray, FloatArray, IntArray
+from annotate.settle import PREFERENCES
 from ledger.records import Verdict
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -25,6 +26,8 @@ BITS = np.array([1 << code if code < VALID else 0 for code in range(len(VERDICTS
 OF_SET = np.full(1 << VALID, TIE, dtype=np.int64)
 OF_SET[0] = INVALID
 OF_SET[BITS[:VALID]] = np.arange(VALID)
+# The same of preferences: "both bad" prefers neither, as a tie does.
+PREFERENCE_BITS = np.array([BITS[CODES[PREFERENCES.get(verdict, verdict)]] for verdict in VERDICTS], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,21 @@ class SettledContests:
         forth = (self.model_a == ours) & (self.model_b == theirs)
         return forth, (self.model_a == theirs) & (self.model_b == ours)
 
+    def only(self, kept: BoolArray) -> SettledContests:
+        """Some of the contests [contests], without the names of what they do not need."""
+        prompt, prompts = _renumbered(self.prompt[kept], self.prompts)
+        both, candidates = _renumbered(np.concatenate([self.a[kept], self.b[kept]]), self.candidates)
+        models_of_both, models = _renumbered(np.concatenate([self.model_a[kept], self.model_b[kept]]), self.models)
+        (a, b), (model_a, model_b) = np.split(both, 2), np.split(models_of_both, 2)
+        verdict, count, by_key = self.verdict[kept], self.count[kept], self.by_key[kept]
+        return SettledContests(prompt, a, b, model_a, model_b, verdict, count, by_key, prompts, candidates, models)
+
+
+def _renumbered(numbers: IntArray, names: Sequence[str]) -> tuple[IntArray, Sequence[str]]:
+    """The names that are used, and their numbers among these."""
+    used, again = np.unique(numbers, return_inverse=True)
+    return np.asarray(again, dtype=np.int64), [names[number] for number in used.tolist()]
+
 
 POINTS: FloatArray = np.array([1.0, 0.0, 0.5, 0.5, np.nan])
 
@@ -91,8 +109,8 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class _Voices:
-    """One assessor's verdict on one contest, as columns."""
+class Voices:
+    """One assessor's verdict on one contest, as columns [voices]."""
 
     contest: IntArray
     assessor: IntArray
@@ -114,22 +132,45 @@ def settle_columns(said: SaidColumns, key: int) -> Columns:
         said: what was said, by whoever counts.
         key: the answer key's number among the assessors.
     """
-    pair = said.a * (said.b.max(initial=0) + 1) + said.b
-    _, first, contest = np.unique(pair, return_index=True, return_inverse=True)
-    voices = _voices(said, contest)
+    first, contest = contests_of(said)
+    heard = voices(said, contest)
     n = len(first)
     count = np.zeros(n, dtype=np.int64)
-    np.maximum.at(count, voices.contest, voices.count)
-    verdict = _by_majority(voices, n, voices.assessor != key)
-    keyed = _by_majority(voices, n, voices.assessor == key)
+    np.maximum.at(count, heard.contest, heard.count)
+    verdict = by_majority(heard, n, heard.assessor != key)
+    keyed = by_majority(heard, n, heard.assessor == key)
     by_key = keyed != INVALID
     return Columns(first.astype(np.int64), np.where(by_key, keyed, verdict), count, by_key)
 
 
-def _voices(said: SaidColumns, contest: IntArray) -> _Voices:
+def contests_of(said: SaidColumns) -> tuple[IntArray, IntArray]:
+    """The first comparison of each contest [contests], and the contest of each comparison [comparisons]."""
+    pair = said.a * (said.b.max(initial=0) + 1) + said.b
+    _, first, contest = np.unique(pair, return_index=True, return_inverse=True)
+    return first.astype(np.int64), contest.astype(np.int64)
+
+
+def flipped(said: SaidColumns, contest: IntArray) -> BoolArray:
+    """Which comparisons [comparisons] are of a contest whose assessor prefers, by the same rubric, different answers.
+
+    That is what `settle.settle` calls flipped. Of each such contest, assessor and rubric one comparison is marked.
+    """
+    found = np.zeros(len(contest), dtype=bool)
+    if not len(contest):
+        return found
+    asked = (contest * (said.assessor.max() + 1) + said.assessor) * (said.rubric.max() + 1) + said.rubric
+    order = np.argsort(asked, kind="stable")
+    starts = np.flatnonzero(np.diff(asked[order], prepend=-1))
+    preferred = np.bitwise_or.reduceat(PREFERENCE_BITS[said.verdict[order]], starts)
+    found[order[starts[preferred & (preferred - 1) > 0]]] = True  # more than one bit
+    return found
+
+
+def voices(said: SaidColumns, contest: IntArray) -> Voices:
+    """Each assessor's one verdict on each contest, by the newest rubric version (`settle_columns`)."""
     if not len(contest):
         nothing = np.empty(0, dtype=np.int64)
-        return _Voices(nothing, nothing, nothing, nothing)
+        return Voices(nothing, nothing, nothing, nothing)
     voice = contest * (said.assessor.max() + 1) + said.assessor
     order = np.lexsort((said.row, voice))
     starts = np.flatnonzero(np.diff(voice[order], prepend=-1))
@@ -139,13 +180,19 @@ def _voices(said: SaidColumns, contest: IntArray) -> _Voices:
     sets = np.bitwise_or.reduceat(np.where(newest, BITS[said.verdict[order]], 0), starts)
     counts = np.maximum.reduceat(np.where(newest, said.count[order], 0), starts)
     leading = order[starts]
-    return _Voices(contest[leading], said.assessor[leading], OF_SET[sets], counts)
+    return Voices(contest[leading], said.assessor[leading], OF_SET[sets], counts)
 
 
-def _by_majority(voices: _Voices, n: int, who: BoolArray) -> IntArray:
-    """The verdict [n] of more than half of those assessors who have one; else a tie; invalid where none has one."""
-    heard = who & (voices.verdict != INVALID)
-    cells = voices.contest[heard] * VALID + voices.verdict[heard]
+def by_majority(said: Voices, n: int, who: BoolArray) -> IntArray:
+    """The verdict [n] of more than half of those assessors who have one; else a tie; invalid where none has one.
+
+    Args:
+        said: what was said.
+        n: contests.
+        who: which voices count [voices].
+    """
+    heard = who & (said.verdict != INVALID)
+    cells = said.contest[heard] * VALID + said.verdict[heard]
     votes = np.bincount(cells, minlength=n * VALID).reshape(n, VALID)
     total = votes.sum(axis=1)
     leading = votes.argmax(axis=1)

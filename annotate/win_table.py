@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -30,6 +31,17 @@ class _Numbers(dict[str, int]):
     def __missing__(self, text: str) -> int:
         self[text] = number = len(self)
         return number
+
+
+@dataclass(frozen=True)
+class Said:
+    """Comparisons as columns, and what the numbers in them stand for."""
+
+    columns: SaidColumns
+    prompts: Sequence[str]
+    candidates: Sequence[str]
+    models: Sequence[str]
+    assessors: Sequence[str]  # the answer key is the first
 
 
 def win_table(ledger: Ledger, model: str, opponent: str, assessor: str, judges: Sequence[str]) -> Iterator[PromptTally]:
@@ -82,11 +94,8 @@ def settled_contests(
         where: further conditions on the comparisons.
     """
     names = judges if assessor == PANEL else [assessor]
-    numbers = {name: _Numbers() for name in COLUMNS}
-    numbers["b"], numbers["model_b"] = numbers["a"], numbers["model_a"]
-    numbers["assessor"][KEY_ASSESSOR] = KEY
-    numbers["verdict"].update({str(verdict): code for verdict, code in CODES.items()})
-    said = _read(ledger, numbers, comparisons.c.assessor.in_([KEY_ASSESSOR, *names]), *where)
+    heard = said_columns(ledger, comparisons.c.assessor.in_([KEY_ASSESSOR, *names]), *where)
+    said = heard.columns
     found = settle_columns(said, KEY)
     return SettledContests(
         prompt=said.prompt[found.first],
@@ -97,10 +106,20 @@ def settled_contests(
         verdict=found.verdict,
         count=found.count,
         by_key=found.by_key,
-        prompts=list(numbers["prompt"]),
-        candidates=list(numbers["a"]),
-        models=list(numbers["model_a"]),
+        prompts=heard.prompts,
+        candidates=heard.candidates,
+        models=heard.models,
     )
+
+
+def said_columns(ledger: Ledger, *where: sa.ColumnElement[bool]) -> Said:
+    """All comparisons for which ``where`` holds, but for superseded ones and hidden repeats."""
+    numbers = {name: _Numbers() for name in COLUMNS}
+    numbers["b"], numbers["model_b"] = numbers["a"], numbers["model_a"]
+    numbers["assessor"][KEY_ASSESSOR] = KEY
+    numbers["verdict"].update({str(verdict): code for verdict, code in CODES.items()})
+    columns = _read(ledger, numbers, *where)
+    return Said(columns, *(list(numbers[name]) for name in ("prompt", "a", "model_a", "assessor")))
 
 
 def _read(ledger: Ledger, numbers: dict[str, _Numbers], *where: sa.ColumnElement[bool]) -> SaidColumns:

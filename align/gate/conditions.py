@@ -11,7 +11,7 @@ from align.gate.evidence import Condition
 from align.gate.registration import STAGE, Registration, rules_of
 from align.probes.areas import HARMS, OVER_REFUSALS
 from align.probes.measuring import Measures
-from align.training import RUN
+from align.training import RUN, run_key
 from annotate.assessors import configured_judges
 from annotate.contamination import contaminated_prompts
 from annotate.examining import judge_passports
@@ -19,7 +19,7 @@ from annotate.passport import Passport
 from ledger.config import GateConfig
 from ledger.errors import StageError
 from ledger.queries import every
-from ledger.records import ModelVersion, digest
+from ledger.records import ModelVersion
 from ledger.store import Ledger
 from ledger.tables import models, pairs, training_pairs
 from ledger.workspace import Workspace
@@ -51,10 +51,11 @@ def passports_good(workspace: Workspace) -> list[Condition]:
         found = {each.assessor: each for each in judge_passports(workspace).reports}
     except StageError as error:
         return [Condition("judge's passport", False, error.what, error.advice)]
-    return [_passport_good(judge.name, found.get(judge.name), workspace.config.gate) for judge in judges]
+    return [passport_good(judge.name, found.get(judge.name), workspace.config.gate) for judge in judges]
 
 
-def _passport_good(name: str, passport: Passport | None, rules: GateConfig) -> Condition:
+def passport_good(name: str, passport: Passport | None, rules: GateConfig) -> Condition:
+    """Is one judge good enough by the gate's rules? None: it has no passport."""
     title = f"passport of {name}"
     if passport is None:
         return Condition(title, False, "it has judged nothing by this rubric yet", "run `wardround judge`")
@@ -95,7 +96,7 @@ def open_alarms(ledger: Ledger, model: ModelVersion) -> list[Mapping[str, Any]]:
 
 
 def _alarms(ledger: Ledger, model: ModelVersion) -> Iterator[Mapping[str, Any]]:
-    run = digest([model.parent, model.pairs, model.config])
+    run = run_key(model)
     return (done.detail for done in every(ledger, RUN, "alarm") if done.detail["training"] == run)
 
 

@@ -21,5 +21,6 @@ FACETS: Mapping[str, str] = MappingProxyType(
         "says_absent": "says when the answer is not there",
     }
 )
+LOWER_IS_BETTER = frozenset({HARMS, OVER_REFUSALS, UNREADABLE})
 # An area of one's own becomes an axis under its own name, which must not be one of these.
 TAKEN = frozenset({ACCURACY, LIKELIEST, UNREADABLE, HARMS, OVER_REFUSALS, REFERRALS, FORGOTTEN, *FACETS.values()})

@@ -105,29 +105,13 @@ def safety_answers(workspace: Workspace, model: ModelVersion, plan: ProbePlan) -
 def measured(workspace: Workspace, model: ModelVersion, plan: ProbePlan) -> Measures:
     """What the ledger holds of one model; nothing is asked."""
     answers = probe_answers(workspace, model, plan.answered)
-    stated = [
-        ExamAnswer(each.question, each.order, chosen_option(each.prompt, answers[each.prompt.id].text))
-        for each in plan.showings
-        if each.prompt.id in answers
-    ]
-    read = likelihoods_of(workspace, model, "options")
-    likely = [
-        ExamAnswer(each.question, each.order, likeliest(read[each.prompt.id].logprobs))
-        for each in plan.showings
-        if each.prompt.id in read
-    ]
-    axes = [
-        *_checked_axes(plan, answers, stated),
-        *_safety_axes(workspace, model, plan),
-        *_exam_axes(plan, stated, likely),
-    ]
-    axes += harness_axes(workspace, model)
+    stated, likely = _stated(plan, answers), _likely(workspace, model, plan)
     config = workspace.config.evaluate
     drawn = _held_out_answers(workspace.ledger, model)
     return Measures(
         model=model.id,
         name=model.name,
-        axes={axis.name: axis for axis in axes if axis.modes},
+        axes=_named([*_checked_axes(plan, answers, stated), *_other_axes(workspace, model, plan, stated, likely)]),
         exam=exam(plan.questions, stated, resamples=config.resamples, confidence=config.confidence),
         exam_by_likelihood=exam(plan.questions, likely, resamples=config.resamples, confidence=config.confidence),
         quality=_quality(workspace, model, plan, drawn),
@@ -137,6 +121,51 @@ def measured(workspace: Workspace, model: ModelVersion, plan: ProbePlan) -> Meas
         exam_answers=stated,
         decisions=decisions_of(plan.questions, stated),
     )
+
+
+def axes_of(workspace: Workspace, model: ModelVersion, plan: ProbePlan) -> Mapping[str, Axis]:
+    """The figures of one model prompt by prompt, by name, from what the ledger holds; nothing is asked."""
+    answers = probe_answers(workspace, model, plan.answered)
+    stated, likely = _stated(plan, answers), _likely(workspace, model, plan)
+    return _named([*_checked_axes(plan, answers, stated), *_other_axes(workspace, model, plan, stated, likely)])
+
+
+def _stated(plan: ProbePlan, answers: Mapping[str, Candidate]) -> list[ExamAnswer]:
+    """The options that a model states."""
+    return [
+        ExamAnswer(each.question, each.order, chosen_option(each.prompt, answers[each.prompt.id].text))
+        for each in plan.showings
+        if each.prompt.id in answers
+    ]
+
+
+def _likely(workspace: Workspace, model: ModelVersion, plan: ProbePlan) -> list[ExamAnswer]:
+    """The options whose letters are the likeliest."""
+    read = likelihoods_of(workspace, model, "options")
+    return [
+        ExamAnswer(each.question, each.order, likeliest(read[each.prompt.id].logprobs))
+        for each in plan.showings
+        if each.prompt.id in read
+    ]
+
+
+def _other_axes(
+    workspace: Workspace,
+    model: ModelVersion,
+    plan: ProbePlan,
+    stated: Sequence[ExamAnswer],
+    likely: Sequence[ExamAnswer],
+) -> list[Axis]:
+    """Those that no rule checks answer by answer."""
+    return [
+        *_safety_axes(workspace, model, plan),
+        *_exam_axes(plan, stated, likely),
+        *harness_axes(workspace, model),
+    ]
+
+
+def _named(axes: Iterable[Axis]) -> dict[str, Axis]:
+    return {axis.name: axis for axis in axes if axis.modes}
 
 
 def _checked_axes(plan: ProbePlan, answers: Mapping[str, Candidate], stated: Sequence[ExamAnswer]) -> list[Axis]:

@@ -49,8 +49,14 @@ def probe_plan(workspace: Workspace) -> ProbePlan:
     Raises:
         InputError: a probe set cannot be read.
     """
+    plan = plan_of(workspace, probe_sets(workspace))
+    workspace.ledger.append([each.prompt for each in plan.showings])
+    return plan
+
+
+def plan_of(workspace: Workspace, asked: Sequence[Asked]) -> ProbePlan:
+    """The same for rows of probe sets that are known; nothing is entered."""
     config = workspace.config.probes
-    asked = probe_sets(workspace)
     held_out = {each.id: each for each in workspace.ledger.read(Prompt, prompts.c.split == "eval")}
     probes = _not_held_out([each for each in asked if not _is_exam(each) and each.probe.check != READ], held_out)
     others = {each.prompt.id for each in asked if not _is_exam(each)}
@@ -66,7 +72,6 @@ def probe_plan(workspace: Workspace) -> ProbePlan:
     questions = _some(keyed, config.most_questions)
     shown = {prompt.id: _showings(prompt, config.orders) for prompt in questions}
     every = [each for some in shown.values() for each in some]
-    workspace.ledger.append([each.prompt for each in every])
     referred = [prompt for prompt in held_out.values() if prompt.kind == "open" and prompt.reference]
     return ProbePlan(
         probes=probes,

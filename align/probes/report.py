@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from align.probes.areas import FORGETTING, FORGOTTEN
+from align.probes.axis import Axis
 from align.probes.decisions import DecisionAccuracy
 from align.probes.exam import McNemar, mcnemar
 from align.probes.exam_report import Exam
@@ -141,12 +142,17 @@ def _by_itself(measures: Measures) -> OneModel:
 
 def compared(before: Measures, after: Measures, config: EvaluateConfig) -> Against:
     """Every axis that both have, with its interval, by mode too."""
-    shared = [name for name in after.axes if name in before.axes]
+    return axes_compared(before.axes, after.axes, config)
+
+
+def axes_compared(before: Mapping[str, Axis], after: Mapping[str, Axis], config: EvaluateConfig) -> Against:
+    """The same where the axes alone are known."""
+    shared = [name for name in after if name in before]
 
     def found(mode: Mode | None) -> dict[str, Change]:
         changes = {}
         for name in shared:
-            old, new = before.axes[name], after.axes[name]
+            old, new = before[name], after[name]
             if mode:
                 old, new = old.of_mode(mode), new.of_mode(mode)
             changes[name] = change(old, new, resamples=config.resamples, confidence=config.confidence)

@@ -57,6 +57,14 @@ def probe_sets(workspace: Workspace) -> list[Asked]:
     return [asked for key, asked in found.items() if key not in learnt]
 
 
+def entered(workspace: Workspace) -> list[Asked]:
+    """The rows of the configured sets as far as the ledger holds them; no file is read."""
+    sets = {path.stem for path in set_files(workspace)}
+    probes = {each.prompt: each for each in workspace.ledger.read(Probe) if each.set in sets}
+    held = workspace.ledger.get_many(Prompt, probes)
+    return [Asked(held[key], probe) for key, probe in probes.items() if held[key].split != "train"]
+
+
 def set_files(workspace: Workspace) -> list[Path]:
     """The files of the configured sets, the bundled ones first."""
     config = workspace.config.probes

@@ -8,7 +8,7 @@ written, and that one is left out when the file is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,14 +25,15 @@ LEDGER_BATCH = 25
 def read_steps(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a step log, in order; none where there is no such file."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            return list(steps_in(file))
     except FileNotFoundError:
         return []
-    return list(_whole(content))
 
 
-def _whole(content: bytes) -> Iterator[dict[str, Any]]:
-    for line in content.splitlines(keepends=True):
+def steps_in(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The steps in the lines of a step log, with their ends, as long as they are whole."""
+    for line in lines:
         if not line.endswith(b"\n"):
             return  # the run was killed in the middle of it
         try:

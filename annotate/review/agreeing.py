@@ -46,17 +46,34 @@ def review_agreement(workspace: Workspace, *, simulated: bool = False, by: Resam
         StageError: none has answered a review item.
         ConfigError: the judges' rubric or criteria cannot be used.
     """
-    kind = "simulated:" if simulated else "surgeon:"
-    items = {each.id: each for each in workspace.ledger.read(ReviewItem)}
-    opinions = list(_opinions(workspace.ledger, kind, items))
+    who, items, opinions = _heard(workspace, simulated=simulated)
     if not opinions:
         raise StageError(
-            f"no {WHO[kind]} have answered a review item yet", where="ledger", advice="run `wardround review pull`"
+            f"no {who} have answered a review item yet", where="ledger", advice="run `wardround review pull`"
         )
-    with workspace.stage("agreement", of=WHO[kind]) as outcome:
-        report = _report(workspace, WHO[kind], opinions, list(items.values()), by)
+    with workspace.stage("agreement", of=who) as outcome:
+        report = _report(workspace, who, opinions, items, by)
         outcome.update(report.summary())
     return report
+
+
+def agreement_report(
+    workspace: Workspace, *, simulated: bool = False, by: Resampling = BY_DEFAULT
+) -> AgreementReport | None:
+    """The same, which writes nothing; None where nobody has answered a review item.
+
+    Raises:
+        ConfigError: the judges' rubric or criteria cannot be used.
+    """
+    who, items, opinions = _heard(workspace, simulated=simulated)
+    return _report(workspace, who, opinions, items, by) if opinions else None
+
+
+def _heard(workspace: Workspace, *, simulated: bool) -> tuple[str, list[ReviewItem], list[Opinion]]:
+    """Who is asked, about which items, and what they say."""
+    kind = "simulated:" if simulated else "surgeon:"
+    items = {each.id: each for each in workspace.ledger.read(ReviewItem)}
+    return WHO[kind], list(items.values()), list(_opinions(workspace.ledger, kind, items))
 
 
 def certificate(workspace: Workspace) -> Routing | None:

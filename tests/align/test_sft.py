@@ -15,6 +15,7 @@ import pytest
 
 from align.sft import SftSettings, train_sft
 from align.tiny_policy import make_tiny_policy
+from align.watching.step_log import STEP_LOG, read_steps
 from ledger.weights import weights_hash
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,12 @@ def test_the_completions_are_learned_and_the_prompts_are_not(base: Path, undistu
     assert after < 0.7 * before
     shown_before, shown_after = (sum(loss(model, row, answer=False) for row in ROWS) for model in (base, undisturbed))
     assert shown_after > 0.85 * shown_before
+
+
+def test_its_steps_stand_beside_its_weights(undisturbed: Path) -> None:
+    steps = read_steps(undisturbed / STEP_LOG)
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    assert [step["step"] for step in steps] == sorted({step["step"] for step in steps})
 
 
 def test_the_result_is_a_whole_policy_and_nothing_else_is_left(base: Path, undisturbed: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from align.probes.plan import probe_plan
-from align.probes.sets import BUNDLED, probe_sets
+from align.probes.plan import plan_of, probe_plan
+from align.probes.sets import BUNDLED, entered, probe_sets
 from ledger.config import PROBE_SETS, parse_config
 from ledger.errors import ConfigError, InputError
 from ledger.records import Message, Probe, Prompt
@@ -128,3 +128,23 @@ def test_real_exams_load_as_probe_sets(workspace: Workspace, name: str, options:
     if options == 3:
         keys = [each.prompt.answer for each in asked]
         assert [keys.count(letter) for letter in "ABC"] == [276, 169, 55]
+
+
+def test_what_is_entered_is_found_again_without_the_files(workspace: Workspace) -> None:
+    told = with_file(workspace, ARITHMETIC, KEYED)
+    asked = probe_sets(told)
+    (workspace.root / "mine.jsonl").unlink()
+    assert entered(told) == asked
+    assert plan_of(told, entered(told)) == plan_of(told, asked)
+    assert entered(replace(workspace, config=parse_config("[probes]\nsets = []"))) == []  # the set is not configured
+
+
+def test_a_plan_that_is_only_looked_at_enters_nothing(workspace: Workspace) -> None:
+    told = with_file(workspace, KEYED)
+    asked = probe_sets(told)
+    before = workspace.ledger.count(Prompt)
+    plan = plan_of(told, asked)
+    assert plan.showings
+    assert workspace.ledger.count(Prompt) == before
+    assert probe_plan(told) == plan
+    assert workspace.ledger.count(Prompt) > before
