@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import os
+
 import streamlit as st  # noqa: TID253 - streamlit itself runs this file
 
-from dashboards.wording import NOTICE, escaped
+from dashboards.figures.page import NOTICE
+from dashboards.launch import LOGIN_VARIABLE
+from dashboards.shown.escaping import escaped
 from ledger.errors import WardroundError
+
+FIRST = "win_rates"
+PAGES = {
+    FIRST: ("Win rates", "query_stats"),
+    "answers": ("Answers", "forum"),
+    "judges": ("Judge", "balance"),
+    "reviewing": ("Review", "stethoscope"),
+    "training": ("Training", "model_training"),
+    "safety": ("Safety and regressions", "health_and_safety"),
+    "lineage": ("Lineage", "account_tree"),
+}
 
 
 def main() -> None:
@@ -14,8 +29,8 @@ def main() -> None:
     st.set_page_config(page_title="Wardround", page_icon="🩺", layout="wide")
     page = st.navigation(
         [
-            st.Page("views/win_rates.py", title="Win rates", icon=":material/query_stats:", default=True),
-            st.Page("views/answers.py", title="Answers", icon=":material/forum:"),
+            st.Page(f"views/{name}.py", title=title, icon=f":material/{icon}:", default=name == FIRST)
+            for name, (title, icon) in PAGES.items()
         ],
         position="top",
     )
@@ -25,6 +40,8 @@ def main() -> None:
         page.run()
     except WardroundError as error:
         st.error(escaped(str(error)), icon=":material/error:")
+    if os.environ.get(LOGIN_VARIABLE) and st.button("Log out", icon=":material/logout:", type="tertiary"):
+        st.logout()
 
 
 if __name__ == "__main__":

@@ -1,41 +1,35 @@
-"""Start the dashboard: Streamlit as a process of its own, on this machine's loopback address alone."""
+"""Start the dashboard: a process that serves the pages, and one that counts what they show."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from dashboards.access.places import is_loopback
+from dashboards.access.rules import check_access
+from dashboards.counting.kept import FOLDER, made_folder
+from dashboards.processes import Kept, end, start
+from ledger.config import DashboardConfig
 from ledger.errors import InputError, StageError
 from ledger.screen import say
 from ledger.workspace import open_workspace
 
-HOST = "127.0.0.1"
 WORKSPACE_VARIABLE = "WARDROUND_WORKSPACE"
+COUNTS_VARIABLE = "WARDROUND_DASHBOARD_COUNTS"  # the folder with what the counting process keeps
+LOGIN_VARIABLE = "WARDROUND_DASHBOARD_LOGIN"  # not empty: readers have logged in, and may log out (`st.logout()`)
 APP = Path(__file__).parent / "app.py"
-PATIENCE = 10.0  # seconds that the server has for ending
-
-OPTIONS = {
-    "server.address": HOST,
-    "server.headless": "true",
-    "server.fileWatcherType": "none",
-    "browser.gatherUsageStats": "false",
-    "client.toolbarMode": "minimal",
-    "client.showErrorDetails": "none",  # a traceback goes to the terminal
-    "client.showErrorLinks": "false",  # no search engine is offered the error
-    "logger.hideWelcomeMessage": "true",
-    "logger.level": "warning",
-    "theme.light.primaryColor": "#1f6fad",
-    "theme.dark.primaryColor": "#4c9bd6",
-}
-ALLOWED_HOSTS = (HOST, "localhost")  # no page of another name may talk to it (DNS rebinding)
+LOOK_AGAIN = 0.2  # seconds
+NICENESS = 19  # of the counting process: its imports too come after the pages
+ALL = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 - where to knock
 
 
 def launch(workspace: Path, port: int | None) -> None:
@@ -43,80 +37,130 @@ def launch(workspace: Path, port: int | None) -> None:
 
     Raises:
         InputError: there is no such folder, or the port cannot be used.
-        ConfigError: the configuration cannot be used.
+        ConfigError: the configuration cannot be used, or others would get in without logging in.
         LedgerError: there is no ledger, or it does not answer.
-        StageError: Streamlit ends by itself.
+        StageError: the server ends by itself.
     """
     with open_workspace(workspace, create=False) as opened:
-        chosen = opened.config.dashboard.port if port is None else port
-    _check_free(chosen)
-    environment = {**os.environ, WORKSPACE_VARIABLE: str(workspace.resolve())}
-    with _ended_by_signals(), _served(command(chosen), environment) as server:
-        if _opens(server, chosen):
-            say(f"Dashboard: http://{HOST}:{chosen} (end it with Ctrl-C)")
-        server.wait()
-        raise StageError(f"Streamlit ended with {server.returncode}", where="dashboard", advice="see its message above")
+        config = opened.config.dashboard
+    if port is not None:
+        config = config.model_copy(update={"port": port})
+    warnings = check_access(config, workspace, os.environ)
+    _check_free(config)
+    for warning in warnings:
+        say(warning)
+    with _ended_by_signals(), _counts(workspace) as counts:
+        _run(workspace.resolve(), counts, config)
 
 
-def command(port: int) -> list[str]:
-    """The command line that serves the dashboard."""
-    options = [f"--{name}={value}" for name, value in OPTIONS.items()]
-    hosts = [f"--server.allowedHosts={host}" for host in ALLOWED_HOSTS]
-    return [sys.executable, "-m", "streamlit", "run", str(APP), f"--server.port={port}", *options, *hosts]
-
-
-def _check_free(port: int) -> None:
-    advice = "choose another with --port"
-    if not 0 < port < 65_536:
-        raise InputError(f"port {port}: there is no such port", where="dashboard", advice=advice)
+def _run(root: Path, counts: Path, config: DashboardConfig) -> None:
+    """Serve and count until interrupted."""
+    environment = {WORKSPACE_VARIABLE: str(root), COUNTS_VARIABLE: str(counts)}
+    server = start("dashboards.serving", str(config.port), environment=environment)
+    counting: Kept | None = None
     try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was just closed is free
-            probe.bind((HOST, port))
-    except OSError as error:
-        raise InputError(f"port {port}: {error.strerror}", where="dashboard", advice=advice) from error
-
-
-@contextmanager
-def _served(line: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    server = subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        yield server
+        if _opens(server, config):
+            say(f"Dashboard: {_url(config)} (end it with Ctrl-C)")
+        line = ("dashboards.counting.counter", str(root), str(counts))
+        counting = Kept("counting", lambda: start(*line, environment=environment, niceness=NICENESS))
+        while server.poll() is None:
+            counting.look()
+            time.sleep(LOOK_AGAIN)
+        raise StageError(
+            f"the server ended with {server.returncode}", where="dashboard", advice="see its message above"
+        )
     except KeyboardInterrupt:
         say("Dashboard ended.")
     finally:
-        _end(server)
+        with _undisturbed():
+            end(server, *(counting.running if counting else ()))
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
+@contextmanager
+def _counts(root: Path) -> Iterator[Path]:
+    """The folder for what is counted: the workspace's, or where that cannot be written, one that goes with us."""
+    folder = root.resolve() / FOLDER
     try:
-        server.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+        made_folder(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (InputError, OSError):
+        own = tempfile.mkdtemp(prefix="wardround-")
+        say(f"dashboard: {folder} cannot be written; what is counted is forgotten when the dashboard ends")
+        try:
+            yield Path(own)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+    else:
+        yield folder
 
 
-def _opens(server: subprocess.Popen[bytes], port: int) -> bool:
+def _check_free(config: DashboardConfig) -> None:
+    port, advice = config.port, "choose another with --port"
+    if not 0 < port < 65_536:
+        raise InputError(f"port {port}: there is no such port", where="dashboard", advice=advice)
+    host = "127.0.0.1" if config.host == "localhost" else config.host
+    try:
+        with socket.socket(_family(host)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was just closed is free
+            probe.bind((host, port))
+    except socket.gaierror as error:
+        advice = "name an address of this machine in [dashboard] host"
+        raise InputError(f"{host}: {error.strerror}", where="dashboard", advice=advice) from error
+    except OSError as error:
+        if not is_loopback(host):
+            advice += ", or an address of this machine in [dashboard] host"
+        raise InputError(f"port {port}: {error.strerror}", where="dashboard", advice=advice) from error
+
+
+def _opens(server: subprocess.Popen[bytes], config: DashboardConfig) -> bool:
     """Wait until the server listens; false if it ends before."""
+    host = ALL.get(config.host, config.host)
     while server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)) == 0:
+        with socket.socket(_family(host)) as probe:
+            if probe.connect_ex((host, config.port)) == 0:
                 return True
-        time.sleep(0.1)
+        time.sleep(0.05)
     return False
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _url(config: DashboardConfig) -> str:
+    """What to open in the browser."""
+    scheme = "https" if config.certificate or config.proxy else "http"
+    if config.proxy and config.names:
+        return f"{scheme}://{config.names[0]}"
+    host = config.host if config.host not in ("0.0.0.0", "::") else socket.gethostname()  # noqa: S104
+    named = config.names[0] if config.names else host
+    return f"{scheme}://{f'[{named}]' if ':' in named else named}:{config.port}"
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let the terminal's closing and a polite kill end the server too, as Ctrl-C does."""
+    """Let the terminal's closing and a polite kill end the processes too, as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with _handled(interrupt, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No second Ctrl-C keeps us from ending what we started."""
+    with _handled(lambda _number, _frame: None, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ledger.errors import ConfigError
 from ledger.records import digest
@@ -22,6 +24,48 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of money
 EngineName = Literal["transformers", "vllm", "openai", "ray"]
 EngineChoice = Literal["auto", EngineName]
 PROBE_SETS = ("safety", "grounding", "knowledge", "arithmetic", "reasoning", "format", "coreference", "text")
+
+
+# A password's hash as PHC strings are written: parameters, 16 bytes of salt and 32 of key in base64.
+SCRYPT = re.compile(
+    r"\$scrypt\$ln=(?P<ln>1[4-8]),r=(?P<r>8|16),p=(?P<p>[1-9])\$(?P<salt>[A-Za-z0-9+/]{22})\$(?P<key>[A-Za-z0-9+/]{43})"
+)
+
+
+def _password_hash(text: str) -> str:
+    if text and not SCRYPT.fullmatch(text):
+        raise ValueError("not the hash of a password; `wardround dashboard --set-password` makes one")
+    return text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z.:-]+", text):
+        raise ValueError("not an address or a name of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them")
+    return text
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-z]([0-9a-z.-]*[0-9a-z])?", text.lower()):
+        raise ValueError(f"{text!r} is no host name: neither a scheme nor a port nor a path belongs to it")
+    return text.lower()
+
+
+def _network(text: str) -> str:
+    if text:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; write an address such as 127.0.0.1, or a network such as 10.0.0.0/24"
+            ) from error
+    return text
+
+
+PasswordHash = Annotated[str, AfterValidator(_password_hash)]
+Host = Annotated[str, AfterValidator(_host)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+Network = Annotated[str, AfterValidator(_network)]
+Admitted = Annotated[str, Field(pattern=r"^[^@\s]*@[^@\s]+$")]  # an e-mail address, or "@" and a domain
 
 
 class _Table(BaseModel):
@@ -290,9 +334,35 @@ class GateConfig(_Table):
 
 
 class DashboardConfig(_Table):
-    """Where the dashboard listens."""
+    """Where the dashboard listens, and whom it lets in where others than this machine's users reach it."""
 
+    host: Host = "127.0.0.1"
     port: Annotated[int, Field(gt=0, lt=65_536)] = 8501
+    names: tuple[HostName, ...] = ()  # host names by which browsers reach it, beside its addresses
+    password_hash: PasswordHash = ""  # `wardround dashboard --set-password` makes it
+    session_hours: Annotated[float, Field(gt=0, le=168)] = 12.0  # after which one logs in again
+    certificate: str = ""  # PEM files for TLS, relative to the workspace
+    certificate_key: str = ""
+    proxy: Network = ""  # of a reverse proxy: it alone is let in, and believed whom it forwards for
+    oidc_metadata: str = ""  # address of an OpenID Connect provider's metadata
+    oidc_client: str = ""  # the id that the provider knows the dashboard by
+    oidc_secret_env: str = "WARDROUND_OIDC_SECRET"  # noqa: S105 - the environment variable with the client's secret
+    oidc_callback: str = ""  # https://NAME/oauth2callback, as the provider knows it
+    oidc_allowed: tuple[Admitted, ...] = ()  # who may enter: e-mail addresses, or "@example.org" for all of a domain
+    oidc_trust_email: bool = False  # believe addresses that the provider does not call verified
+
+    @model_validator(mode="after")
+    def _access_is_whole(self) -> DashboardConfig:
+        if bool(self.certificate) != bool(self.certificate_key):
+            raise ValueError("certificate and certificate_key go together")
+        oidc = (self.oidc_metadata, self.oidc_client, self.oidc_callback, self.oidc_allowed)
+        if any(oidc) and not all(oidc):
+            raise ValueError("oidc_metadata, oidc_client, oidc_callback and oidc_allowed go together")
+        if any(oidc) and self.password_hash:
+            raise ValueError("password_hash or OpenID Connect (oidc_...), not both")
+        if self.oidc_callback and not self.oidc_callback.endswith("/oauth2callback"):
+            raise ValueError("oidc_callback ends with /oauth2callback")
+        return self
 
 
 class Config(_Table):

@@ -15,7 +15,7 @@ import wardround
 from ledger.errors import ConfigError, WardroundError
 
 COMMANDS = (
-    "demo init import sample judge pairs train evaluate plan round dashboard log trace doctor".split()  # noqa: SIM905
+    "demo init import sample judge pairs train evaluate plan round dashboard report log trace doctor".split()  # noqa: SIM905
 )
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "pandas", "streamlit", "openai", "alembic", "sqlalchemy"}
 PROGRAM = Path(sys.executable).with_name("wardround")

@@ -1,0 +1,1 @@
+"""Who may look, where others than this machine's user can reach the dashboard."""

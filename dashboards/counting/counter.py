@@ -1,0 +1,74 @@
+"""The process that keeps the findings current while the dashboard is open: `python -m dashboards.counting.counter`.
+
+It is a process of its own, started with the lowest priority, and rests nine times as long as it has counted: a page
+never waits for a count, and a judging run beside it hardly notices.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dashboards.counting.count import count
+from dashboards.counting.kept import forget_drafts, forget_unreadable, made_folder
+from dashboards.counting.sections import SECTIONS
+from ledger.errors import WardroundError
+from ledger.screen import say
+from ledger.workspace import open_workspace
+
+LOOK_AGAIN = 2.0  # seconds
+REST = 9.0  # times what counting took
+
+
+def keep_counted(root: Path, folder: Path) -> None:
+    """Count whatever has changed, and rest, for ever.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    made_folder(folder)
+    with _alone(folder):
+        forget_drafts(folder)
+        for section in SECTIONS:
+            forget_unreadable(folder, section)
+        while True:
+            time.sleep(max(LOOK_AGAIN, REST * counted(root, folder)))
+
+
+def counted(root: Path, folder: Path) -> float:
+    """Count each section that is not current; the seconds that it took.
+
+    A ledger or a configuration that cannot be opened just now is tried again the next time.
+    """
+    try:
+        with open_workspace(root, create=False) as workspace:
+            return sum(count(workspace, folder, section) for section in SECTIONS)
+    except WardroundError as error:
+        say(f"dashboard: {error}")
+        return LOOK_AGAIN
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other dashboard of this folder counts; it goes on if that one ends."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> None:
+    """Count for the workspace and into the folder that the command line names, until told to end."""
+    # At once: an orderly end would be told as errors by the queries under way. What is kept is replaced whole.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    root, folder = map(Path, sys.argv[1:3])
+    keep_counted(root, folder)
+
+
+if __name__ == "__main__":
+    main()

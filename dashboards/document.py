@@ -1,0 +1,59 @@
+"""The one HTML document of the dashboard: Streamlit's, told where the server is and what it will need."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+# Without it a page opened by its own address looks for the server below that address first, which fails twice.
+TOLD = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: window.location.origin}</script>"
+
+# Streamlit's parts for charts, which it asks for only when a chart is to be drawn: a second late.
+CHUNKS = ("ArrowVegaLiteChart", "loadVegaEmbed", "embed", "vega-interpreter", "Selectbox")
+IMPORTED = re.compile(r"""(?:from|import)["']\./([\w.-]+\.js)["']""")
+
+
+class Document:
+    """ASGI middleware: answers for the pages' addresses by itself, and leaves the rest to the application."""
+
+    def __init__(self, app: ASGIApp, pages: frozenset[str]) -> None:
+        """``pages``: the paths of the pages, such as "/answers"."""
+        self._app, self._pages = app, pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or scope["path"] not in self._pages:
+            await self._app(scope, receive, send)
+            return
+        from starlette.responses import HTMLResponse
+
+        await HTMLResponse(document(), headers={"Cache-Control": "no-cache"})(scope, receive, send)
+
+
+@cache
+def document() -> bytes:
+    """Streamlit's own, with what it is told, and with what every page needs asked for at once."""
+    import streamlit
+
+    static = Path(streamlit.__file__).parent / "static"
+    html = (static / "index.html").read_bytes()
+    names = chunks(static / "static" / "js")
+    asked = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in names)
+    return html.replace(b"<head>", TOLD, 1).replace(b"</head>", asked.encode() + b"</head>", 1)
+
+
+def chunks(folder: Path) -> list[str]:
+    """The files of `CHUNKS`, and all that they import; none where Streamlit keeps them otherwise."""
+    found: dict[str, None] = {}
+    waiting = [file.name for name in CHUNKS for file in folder.glob(f"{name}.*.js")]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = None
+            waiting += IMPORTED.findall((folder / name).read_text(encoding="utf-8"))
+    return list(found)

@@ -1,0 +1,43 @@
+"""Figures as files for a paper: CSV, SVG, and PNG at 300 dots per inch; on white, made without a browser."""
+
+from __future__ import annotations
+
+from dashboards.figures.page import Figure
+from dashboards.figures.style import on_paper
+
+DOTS_PER_INCH = 300
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_csv(figure: Figure) -> bytes:
+    """The table, as UTF-8. A spreadsheet takes no text in it for a formula (OWASP, "CSV Injection")."""
+    return figure.table.map(_inert).rename(columns=_inert).to_csv(index=False, lineterminator="\n").encode()
+
+
+def _inert(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+
+
+def as_svg(figure: Figure) -> bytes:
+    """The chart; its texts stay text."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(_on_paper(figure))).encode()
+
+
+def as_png(figure: Figure) -> bytes:
+    """The chart in pixels."""
+    return svg_as_png(as_svg(figure))
+
+
+def svg_as_png(svg: bytes) -> bytes:
+    """A chart that is drawn already, in pixels."""
+    import vl_convert
+
+    return bytes(vl_convert.svg_to_png(svg.decode(), ppi=DOTS_PER_INCH, scale=1))
+
+
+def _on_paper(figure: Figure) -> dict[str, object]:
+    if figure.chart is None:
+        raise ValueError(f"{figure.name} is a table without a chart")
+    return on_paper(figure.chart)

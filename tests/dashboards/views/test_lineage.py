@@ -1,0 +1,57 @@
+"""Tests of dashboards/views/lineage.py, as Streamlit runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboards.counting.sections import LINEAGE
+from ledger.store import Ledger
+from tests.dashboards.made_ledger import NASTY
+from tests.dashboards.made_lineage import trained
+from tests.dashboards.pages import charts, counted, shown, texts
+
+
+def test_the_way_back_of_the_newest_model_and_of_a_pair(folder: Path, ledger: Ledger) -> None:
+    trained(ledger)
+    counted(folder, LINEAGE)
+    app = shown("lineage")
+    assert texts(app, "subheader").startswith("Round 2 (ipo) was trained on 1 pair")
+    assert len(charts(app)) == 1
+    said = texts(app, "text")
+    assert "Question 2?" in said
+    assert "A good answer." in said
+    ratings = app.dataframe[-1].value
+    assert sorted(ratings["assessor"]) == ["a surgeon", "a surgeon", "judge:large"]
+    assert "answers?prompt=" in texts(app, "markdown")
+
+
+def test_another_model_can_be_chosen(folder: Path, ledger: Ledger) -> None:
+    made = trained(ledger)
+    counted(folder, LINEAGE)
+    app = shown("lineage")
+    app.selectbox[0].select(made.models[0].id).run()
+    assert "where the lineage begins" in texts(app, "subheader")
+    assert "One pair" not in texts(app, "markdown")
+    app.selectbox[0].select(made.models[1].id).run()
+    assert "Question 0?" in texts(app, "text")
+    assert not app.exception
+
+
+def test_an_empty_ledger(folder: Path, ledger: Ledger) -> None:
+    counted(folder, LINEAGE)
+    app = shown("lineage")
+    assert "No model is known yet" in texts(app, "info")
+    assert "`wardround round`" in texts(app, "info")
+
+
+def test_names_and_texts_are_not_interpreted(folder: Path, ledger: Ledger) -> None:
+    made = trained(ledger, hostile=NASTY)
+    counted(folder, LINEAGE)
+    app = shown("lineage")
+    app.selectbox[0].select(made.models[1].id).run()
+    assert NASTY in texts(app, "text")
+    for kind in ("markdown", "caption", "subheader"):
+        for element in getattr(app, kind):
+            assert "<script" not in element.value.replace("\\<", "")
+            assert "![i]" not in element.value
+    assert not app.get("html")
