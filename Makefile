@@ -1,4 +1,5 @@
-# make demo | test | test-vllm | test-argilla | argilla-conformance | test-review | lint | bench. Python 3.11 or newer, pip and make are all that is needed.
+# make demo | test | test-vllm | test-argilla | argilla-conformance | test-review | test-dashboard | screenshots | lint | bench.
+# Python 3.11 or newer, pip and make are all that is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: demo test test-vllm test-argilla argilla-conformance test-review argilla-env argilla-lock lint bench vllm-env clean
+.PHONY: demo test test-vllm test-argilla argilla-conformance test-review test-dashboard screenshots argilla-env argilla-lock lint bench vllm-env clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -80,12 +81,20 @@ argilla-conformance: $(ARGILLA_VENV)/installed
 test-review: $(VENV)/installed-test $(ARGILLA_VENV)/installed
 	$(BIN)/python -m pytest -p no:xdist tests/review_server
 
+# The dashboard's pages in a real browser: Debian's, or WARDROUND_TEST_CHROMIUM. WARDROUND_TEST_DEMO: a demo's workspace.
+test-dashboard: $(VENV)/installed-test
+	$(BIN)/python -m pytest -p no:xdist tests/dashboards_in_browser
+
+# Pictures of the dashboard's pages for the documentation, of the workspace that `make demo` has made.
+screenshots: $(VENV)/installed-test
+	$(BIN)/python tests/dashboards_in_browser/screenshots.py $(WORKSPACE) docs/images
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/installed $(VLLM_VENV)/installed
+bench: $(VENV)/installed-test $(VLLM_VENV)/installed
 	$(BIN)/python benchmarks/ledger.py
 	$(BIN)/python benchmarks/real_round.py
 	$(VLLM_BIN)/python benchmarks/sampling.py
@@ -95,6 +104,7 @@ bench: $(VENV)/installed $(VLLM_VENV)/installed
 	$(BIN)/python benchmarks/statistics.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/probes.py
+	$(BIN)/python benchmarks/dashboard.py
 
 clean:
 	rm -rf $(VENV) $(VLLM_VENV) $(ARGILLA_VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -56,37 +56,41 @@ def make_judging_workspace(root: Path, url: str, in_flight: int, judgments: int)
 
 def _prompt(number: int) -> Prompt:
     rng = random.Random(number)
-    asked = f"{rng.choice(_questions())} The patient is {20 + number % 70} years old, file {number}."
+    asked = f"{rng.choice(questions())} The patient is {20 + number % 70} years old, file {number}."
     split = "eval" if number < WARMING else "train"
-    return Prompt((Message("user", asked),), reference=_said(rng, 300), split=split)  # type: ignore[arg-type]
+    return Prompt((Message("user", asked),), reference=said(rng, 300), split=split)  # type: ignore[arg-type]
 
 
 def _answers(prompt: Prompt) -> Iterator[Candidate]:
     for seed in range(ANSWERS):
-        yield Candidate(prompt.id, POLICY.id, _said(random.Random(f"{prompt.id}{seed}"), ANSWER), seed=seed)
+        yield Candidate(prompt.id, POLICY.id, said(random.Random(f"{prompt.id}{seed}"), ANSWER), seed=seed)
 
 
-def _said(rng: random.Random, characters: int) -> str:
-    said = ""
-    while len(said) < characters:
-        said = f"{said} {rng.choice(_sentences())}".lstrip()
-    return said
+def said(rng: random.Random, characters: int) -> str:
+    """Whole sentences of the bundled references, about so many characters."""
+    words = ""
+    while len(words) < characters:
+        words = f"{words} {rng.choice(sentences())}".lstrip()
+    return words
 
 
 @cache
-def _bundled() -> list[dict[str, Any]]:
+def bundled() -> list[dict[str, Any]]:
+    """The rows of the bundled questions."""
     return [orjson.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
 
 
 @cache
-def _questions() -> list[str]:
-    return [row["messages"][-1]["content"] for row in _bundled()]
+def questions() -> list[str]:
+    """The bundled questions."""
+    return [row["messages"][-1]["content"] for row in bundled()]
 
 
 @cache
-def _sentences() -> list[str]:
-    said = " ".join(row["reference"] or "" for row in _bundled())
-    return [sentence for sentence in re.split(r"(?<=[.!?])\s+", said) if len(sentence) > 20]
+def sentences() -> list[str]:
+    """Those of the bundled references."""
+    every = " ".join(row["reference"] or "" for row in bundled())
+    return [sentence for sentence in re.split(r"(?<=[.!?])\s+", every) if len(sentence) > 20]
 
 
 def completion(number: int, *, logprobs: bool) -> bytes:
@@ -114,7 +118,7 @@ def completion(number: int, *, logprobs: bool) -> bytes:
 def _verdict(rng: random.Random) -> str:
     axes = load_rubric("surgical", Path()).of("clinical").axes
     scores = {axis: {"a": rng.randint(2, 5), "b": rng.randint(2, 5)} for axis in axes}
-    return json.dumps({"rationale": _said(rng, RATIONALE - 40), "scores": scores, "verdict": rng.choice(LEVELS)})
+    return json.dumps({"rationale": said(rng, RATIONALE - 40), "scores": scores, "verdict": rng.choice(LEVELS)})
 
 
 def _told(text: str) -> list[dict[str, Any]]:

@@ -42,6 +42,7 @@ COMMANDS = (
     "log",
     "gate",
     "trace",
+    "report",
 )
 SHOWING_ANSWERS = (
     *("index", "importing", "sampling", "judging", "review", "pairs", "training", "exporting", "evaluation"),

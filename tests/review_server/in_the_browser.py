@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Request, Response, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Response, Route, expect
 
 from tests.review_server.ward import Ward
 
-CHROMIUM = os.environ.get("WARDROUND_TEST_CHROMIUM", "/usr/bin/chromium")  # Debian's
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PATIENCE = 30_000  # milliseconds
 HERE = "127.0.0.1"
 CASE = re.compile(r"Case (\d+):")
@@ -132,16 +127,6 @@ class Desk:
 def _takes_an_answer(response: Response) -> bool:
     request: Request = response.request
     return request.method in ("POST", "PUT") and "/responses" in urlsplit(request.url).path
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 def at_a_desk(browser: Browser) -> Desk:

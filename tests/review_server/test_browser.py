@@ -14,8 +14,9 @@ from ledger.queries import standing
 from ledger.records import Candidate, Comparison, Prompt, ReviewItem, Verdict
 from ledger.store import Ledger
 from ledger.tables import candidates, comparisons
+from tests.chromium import chromium
 from tests.review_server.cases import HOSTILE, SECRETS, judged
-from tests.review_server.in_the_browser import HERE, Desk, Rated, at_a_desk, chromium
+from tests.review_server.in_the_browser import HERE, Desk, Rated, at_a_desk
 from tests.review_server.ward import Ward
 
 SETTINGS = "[review]\nminutes = 20\ncalibration = 0\nrandom = 1\nrouted = 0\nsafety = 0\n"
