@@ -83,7 +83,7 @@ test-review: $(VENV)/installed-test $(ARGILLA_VENV)/installed
 
 # The dashboard's pages in a real browser: Debian's, or WARDROUND_TEST_CHROMIUM. WARDROUND_TEST_DEMO: a demo's workspace.
 test-dashboard: $(VENV)/installed-test
-	$(BIN)/python -m pytest -p no:xdist tests/dashboards_in_browser
+	$(BIN)/python -m pytest -p no:xdist --timeout 1500 tests/dashboards_in_browser
 
 # Pictures of the dashboard's pages for the documentation, of the workspace that `make demo` has made.
 screenshots: $(VENV)/installed-test
