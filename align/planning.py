@@ -14,7 +14,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from align.prediction_powered import LEAST_PROMPTS, Contests
-from align.surgeon_sample import SURGEON, surgeon_sample
+from align.surgeon_sample import surgeon_sample
+from annotate.people import SURGEON
 from ledger.config import ReviewConfig
 from ledger.errors import InputError
 from ledger.records import Prompt

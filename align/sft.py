@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from align.preference.runs import Row, lora, machine_settings
 from align.running import in_place_of, last_checkpoint, run_trainer, step_of_checkpoint
@@ -17,6 +17,9 @@ from ledger.records import digest
 from ledger.weights import weights_hash
 from sampling.models import PolicySource, load_policy
 from sampling.quiet import quiet
+
+if TYPE_CHECKING:
+    from align.shared_prefix.trainers import SharedPrefixSFTTrainer
 
 PLAIN = ModelConfig()
 
@@ -65,28 +68,14 @@ def train_sft(
         ModelError: the base does not load.
         StageError: the loss is not a number.
     """
-    from datasets import Dataset
     from transformers import AutoTokenizer
-    from trl import SFTConfig
-
-    from align.shared_prefix.trainers import SharedPrefixSFTTrainer
 
     every = target.with_name(target.name + ".checkpoints")
     checkpoints = every / digest([weights_hash(base), list(rows), asdict(settings)])
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=model.trust_remote_code)
-        trainer = SharedPrefixSFTTrainer(
-            model=load_policy(PolicySource(str(base), (), model)),
-            args=SFTConfig(**_settings(settings, checkpoints)),
-            train_dataset=Dataset.from_list([dict(row) for row in rows]),
-            processing_class=tokenizer,
-            peft_config=_lora(settings),
-        )
-        with StepLog(checkpoints / STEP_LOG, step_of_checkpoint(last_checkpoint(checkpoints))) as steps:
-            watch = Watch([steps])
-            watch.restore(steps.kept)
-            trainer.add_callback(watch.callback())
-            figures = run_trainer(trainer, checkpoints, "Supervised fine-tuning")
+        trainer = _trainer(PolicySource(str(base), (), model), tokenizer, rows, settings, checkpoints)
+        figures = _trained(trainer, checkpoints)
 
     def write(folder: Path) -> None:
         trainer.model.save_pretrained(folder)
@@ -97,6 +86,32 @@ def train_sft(
 
     in_place_of(target, write)
     shutil.rmtree(every, ignore_errors=True)
+
+
+def _trainer(
+    base: PolicySource, tokenizer: Any, rows: Sequence[Row], settings: SftSettings, checkpoints: Path
+) -> SharedPrefixSFTTrainer:
+    from datasets import Dataset
+    from trl import SFTConfig
+
+    from align.shared_prefix.trainers import SharedPrefixSFTTrainer
+
+    return SharedPrefixSFTTrainer(
+        model=load_policy(base),
+        args=SFTConfig(**_settings(settings, checkpoints)),
+        train_dataset=Dataset.from_list([dict(row) for row in rows]),
+        processing_class=tokenizer,
+        peft_config=_lora(settings),
+    )
+
+
+def _trained(trainer: SharedPrefixSFTTrainer, checkpoints: Path) -> dict[str, float]:
+    """Run it, each step logged beside its checkpoints; return the last logged figures."""
+    with StepLog(checkpoints / STEP_LOG, step_of_checkpoint(last_checkpoint(checkpoints))) as steps:
+        watch = Watch([steps])
+        watch.restore(steps.kept)
+        trainer.add_callback(watch.callback())
+        return run_trainer(trainer, checkpoints, "Supervised fine-tuning")
 
 
 def _lora(settings: SftSettings) -> Any:

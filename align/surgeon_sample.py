@@ -19,6 +19,7 @@ from annotate.assessors import PANEL, judge_names, leading_assessor
 from annotate.bootstrap import BoolArray
 from annotate.mcq import ASSESSOR as KEY_ASSESSOR
 from annotate.panel import panel_verdict
+from annotate.people import SURGEON
 from annotate.review.draws import Key
 from ledger.config import JudgeConfig
 from ledger.errors import InputError
@@ -28,7 +29,6 @@ from ledger.store import Ledger
 from ledger.tables import comparisons, prompts, review_items
 
 JUDGING = ("judge:", "metric:")
-SURGEON = "surgeon:"
 POINTS: Mapping[Verdict, float] = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}  # for the model of answer a
 UNKNOWN = 0.5  # the judge's score where it has no verdict: any fixed value leaves the estimate unbiased
 

@@ -16,6 +16,7 @@ from align.preference.reference_store import Reference, ReferenceStore
 from align.preference.runs import Trained, TrainingRun, train_preferences
 from align.preflight.cost import cost_of
 from align.processes import from_main, main_stage, only_main_speaks
+from align.run_log import RUN, run_key
 from align.running import partial_of, put_in_place
 from align.training_set import TrainingSet, pair_material, training_set
 from align.watching.step_log import STEP_LOG
@@ -31,7 +32,6 @@ from ledger.workspace import Workspace
 from sampling.engines.transformers import stop_tokens
 from sampling.models import load_policy, load_tokenizer, source_of
 
-RUN = "training run"  # in the log: the steps and alarms of a run, apart from the stage's start and end
 # Of [align], what a trained model does not depend on.
 WATCHING = {"on_alarm"}
 
@@ -101,11 +101,6 @@ def training_config(workspace: Workspace) -> Mapping[str, Any]:
     align = workspace.config.align.model_dump(mode="json", exclude=WATCHING)
     filled = {"learning_rate": learning_rate(workspace.config.align), "beta": beta(workspace.config.align)}
     return {"align": {**align, **filled}, "chat": workspace.config.chat.model_dump(mode="json")}
-
-
-def run_key(model: ModelVersion) -> str:
-    """What a run of training goes by in the log and among the checkpoints; its model need not be there yet."""
-    return digest([model.parent, model.pairs, model.config])
 
 
 def _trained_before(workspace: Workspace, planned: ModelVersion) -> ModelVersion | None:

@@ -14,6 +14,7 @@ from annotate.each_judge import EachJudge
 from annotate.families import models_of_family
 from annotate.passport import Passport, passport
 from annotate.passport_contests import JudgedContest, Setting, contests_of
+from annotate.people import SURGEON
 from annotate.retesting import retested
 from ledger.errors import StageError
 from ledger.queries import last_finished, standing
@@ -54,7 +55,7 @@ class Others(NamedTuple):
 
 def others_of(ledger: Ledger) -> Others:
     """What surgeons said in their last words, and about which prompts."""
-    by_surgeons = comparisons.c.assessor.startswith("surgeon:")
+    by_surgeons = comparisons.c.assessor.startswith(SURGEON)
     return Others(list(ledger.read(Comparison, by_surgeons, standing(), comparisons.c["count"] > 0)), _settings(ledger))
 
 

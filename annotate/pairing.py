@@ -12,7 +12,7 @@ from annotate.kto_labels import ClassRatio, class_ratio, labels_from_pairs, labe
 from annotate.pair_choice import Place, Proposal, chosen_of_all
 from annotate.pair_report import PairsReport
 from annotate.pairs import Answers, Tally, proposed, weighing
-from annotate.posterior import PEOPLE
+from annotate.people import PEOPLE
 from annotate.reliability import measured
 from annotate.reviewed import reviewed_contests
 from ledger.errors import StageError

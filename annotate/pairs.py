@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 
 from annotate.mcq import ASSESSOR as KEY
 from annotate.pair_choice import Evidence, Proposal, chosen_of_prompt
-from annotate.posterior import EVEN, PEOPLE, SIMULATED, SURGEON, posterior
+from annotate.people import PEOPLE, SIMULATED, SURGEON
+from annotate.posterior import EVEN, posterior
 from annotate.reliability import AT_THEIR_WORD, Trust
 from annotate.settle import settle
 from ledger.config import PairsConfig

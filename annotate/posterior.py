@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from annotate.mcq import ASSESSOR as KEY
+from annotate.people import PEOPLE
 from annotate.reliability import AT_THEIR_WORD, Trust, log_odds, probability
 
-SURGEON, SIMULATED = PEOPLE = ("surgeon:", "simulated:")
 EVEN = 0.5
 
 

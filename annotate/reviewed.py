@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import sqlalchemy as sa
 
 from annotate.mcq import ASSESSOR as KEY
-from annotate.posterior import SIMULATED, SURGEON
+from annotate.people import SIMULATED, SURGEON
 from annotate.reliability import Reviewed
 from annotate.settle import settle
 from ledger.queries import ComparisonRow, comparisons_by_prompt

@@ -18,7 +18,7 @@ from annotate.budget import Budget, limits_of
 from annotate.caller import open_caller
 from annotate.contests import contest
 from annotate.criteria import Criteria, load_criteria
-from annotate.posterior import SURGEON
+from annotate.people import SURGEON
 from annotate.rated import derived
 from annotate.rating import Answer, rate
 from annotate.safety_rules import ASSESSOR as RULES

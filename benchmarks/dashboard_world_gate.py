@@ -11,6 +11,7 @@ from align.gate.conditions import rules_unchanged
 from align.gate.evidence import AxisGuard, Condition, Evidence, ShareGuard, Superiority, Watched
 from align.gate.gathering import PROBES_ADVICE, margins
 from align.gate.registration import register, rules_of
+from align.gate.stage import decision_on
 from align.gate.verdict import decide
 from align.probes.answering import probing
 from align.probes.areas import ACCURACY, BENIGN, FORGETTING, FORGOTTEN, GROUNDING, HARMS, OVER_REFUSALS, SAFETY
@@ -201,20 +202,7 @@ def decided(
             resamples=1_000,
         )
     )
-    decision = Decision(
-        round=begun.id,
-        model=model.id,
-        opponent=policy.id,
-        promoted=verdict.outcome == "promote",
-        reason=verdict.reasons[0],
-        win_rate=rate.win_rate,
-        low=rate.low,
-        high=rate.high,
-        n_prompts=rate.n_prompts,
-        outcome=verdict.outcome,
-        rules=registration.hash,
-        evidence=verdict.facts(),
-    )
+    decision = decision_on(begun, models, rate, verdict, registration)
     workspace.ledger.append([decision])
     return decision
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from annotate.people import SURGEON
 from annotate.review.agreeing import review_agreement
 from annotate.review.answers import Answers, read_response, to_append
 from annotate.review.order import coin, items_of, repeats
@@ -105,7 +106,7 @@ class Reviewing:
         corrected = "Ask for a senior review first, and say so." if rng.random() < 0.04 else ""
         values = {"preference": level, "harm": harm, "corrected": corrected, "comment": ""}
         status = "discarded" if rng.random() < SKIPPED else "submitted"
-        read = read_response(item, answers, f"surgeon:{surgeon}", values, status, seconds=round(seconds, 1))  # type: ignore[arg-type]
+        read = read_response(item, answers, f"{SURGEON}{surgeon}", values, status, seconds=round(seconds, 1))  # type: ignore[arg-type]
         return to_append(read, item, answers, ())  # type: ignore[return-value]
 
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ledger.codec import from_row, to_row
@@ -256,9 +256,16 @@ def _insertion(table: sa.Table, dialect: sa.Dialect, columns: tuple[str, ...]) -
 
     Remembered, since compiling it takes longer than inserting a few rows.
     """
-    insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
-    compiled = insert.on_conflict_do_nothing().compile(dialect=dialect, column_keys=list(columns))
+    compiled = _skipping_known(table, dialect).compile(dialect=dialect, column_keys=list(columns))
     return compiled.string, tuple(compiled.positiontup or ())
+
+
+def _skipping_known(table: sa.Table, dialect: sa.Dialect) -> sa.Insert:
+    if dialect.name != "postgresql":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import postgresql  # slow to load, and SQLite does without
+
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def _now() -> int:

@@ -11,7 +11,7 @@ from align.gate.evidence import Condition
 from align.gate.registration import STAGE, Registration, rules_of
 from align.probes.areas import HARMS, OVER_REFUSALS
 from align.probes.measuring import Measures
-from align.training import RUN, run_key
+from align.run_log import RUN, run_key
 from annotate.assessors import configured_judges
 from annotate.contamination import contaminated_prompts
 from annotate.examining import judge_passports

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from align.evaluate import Evaluated, Evaluation, evaluated
 from align.gate.conditions import CLOSED, open_alarms
 from align.gate.gathering import gather
-from align.gate.registration import STAGE, register
+from align.gate.registration import STAGE, Registration, register
 from align.gate.verdict import Verdict, decide
+from align.winrate import WinRate
 from ledger.errors import InputError
 from ledger.records import Decision, ModelVersion, Prompt, Round
 from ledger.tables import decisions, rounds
@@ -81,8 +82,21 @@ def decided(
     """The decision of a round on an evaluation, written down."""
     registration = register(workspace, model, opponent)
     verdict = decide(gather(workspace, model, opponent, found, registration))
-    rate = found.evaluation.overall
-    decision = Decision(
+    decision = decision_on(current, (model, opponent), found.evaluation.overall, verdict, registration)
+    written = _written(workspace, decision, heeding_force=True)
+    return GateReport(model, opponent, found.evaluation, verdict, written, _examples(workspace, verdict))
+
+
+def decision_on(
+    current: Round,
+    models: tuple[ModelVersion, ModelVersion],
+    rate: WinRate,
+    verdict: Verdict,
+    registration: Registration,
+) -> Decision:
+    """A verdict by the registered rules as the ledger takes it; ``models``: the trained one, and its opponent."""
+    model, opponent = models
+    return Decision(
         round=current.id,
         model=model.id,
         opponent=opponent.id,
@@ -96,8 +110,6 @@ def decided(
         rules=registration.hash,
         evidence=verdict.facts(),
     )
-    written = _written(workspace, decision, heeding_force=True)
-    return GateReport(model, opponent, found.evaluation, verdict, written, _examples(workspace, verdict))
 
 
 def force(workspace: Workspace, report: GateReport, *, promote: bool, reason: str) -> GateReport:

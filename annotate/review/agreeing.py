@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from annotate.assessors import configured_assessors, leading_assessor
 from annotate.passport_columns import Resampling
+from annotate.people import SIMULATED, SURGEON, SURGEONS
 from annotate.review.agreement import (
     CHOSEN,
     UNBIASED,
@@ -30,7 +31,7 @@ from ledger.store import Ledger
 from ledger.tables import comparisons, prompts, review_items
 from ledger.workspace import Workspace
 
-WHO = {"surgeon:": "surgeons", "simulated:": "simulated assessors"}
+WHO = {SURGEON: SURGEONS, SIMULATED: "simulated assessors"}
 BY_DEFAULT = Resampling()
 
 
@@ -71,7 +72,7 @@ def agreement_report(
 
 def _heard(workspace: Workspace, *, simulated: bool) -> tuple[str, list[ReviewItem], list[Opinion]]:
     """Who is asked, about which items, and what they say."""
-    kind = "simulated:" if simulated else "surgeon:"
+    kind = SIMULATED if simulated else SURGEON
     items = {each.id: each for each in workspace.ledger.read(ReviewItem)}
     return WHO[kind], list(items.values()), list(_opinions(workspace.ledger, kind, items))
 
@@ -84,7 +85,7 @@ def certificate(workspace: Workspace) -> Routing | None:
     """
     judge = leading_assessor(workspace.config.judge)
     items = {each.id: each for each in workspace.ledger.read(ReviewItem)}
-    unbiased = _of_queues(list(_opinions(workspace.ledger, "surgeon:", items)), UNBIASED)
+    unbiased = _of_queues(list(_opinions(workspace.ledger, SURGEON, items)), UNBIASED)
     said = _judges(workspace).get(judge, []) if unbiased else []
     if not said:
         return None

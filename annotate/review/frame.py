@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from annotate.people import SIMULATED
 from annotate.review.queues import Reviewable
 from annotate.settle import Settled, settle
 from ledger.queries import either_way, standing
@@ -21,7 +22,6 @@ from ledger.store import Ledger
 from ledger.tables import comparisons, prompts
 
 JUDGING = ("judge:", "metric:")
-SIMULATED = "simulated:"
 HARMS = frozenset({"harm_a", "harm_b"})
 FAILURES = HARMS | {"over_refusal_a", "over_refusal_b"}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from annotate.people import SURGEON
 from annotate.review.answers import Answers, Status, read_response, seconds_spent, to_append
 from annotate.review.argilla_api import Argilla
 from annotate.review.inert_markdown import as_written
@@ -152,7 +153,7 @@ def _enter(
     before: Mapping[tuple[str, str], list[Comparison]],
     report: PullReport,
 ) -> None:
-    item, assessor = response.item, f"surgeon:{response.surgeon}"
+    item, assessor = response.item, f"{SURGEON}{response.surgeon}"
     answers = Answers(ledger.get(Candidate, item.a), ledger.get(Candidate, item.b))
     read = read_response(item, answers, assessor, response.values, response.status, seconds=seconds)
     added = to_append(read, item, answers, before.get((item.id, assessor), ()))

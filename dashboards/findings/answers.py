@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from annotate.people import SURGEON
 from ledger.queries import heard, standing
 from ledger.records import Candidate, Comparison
 from ledger.store import Ledger
 from ledger.tables import candidates, comparisons
-
-SURGEON = "surgeon:"
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,14 @@ def _known(
     found: dict[Against, str | None] = {}
     if model.parent is not None:
         promoted_before = _promoted_before(number, ended, list(models), model.id)
-        found = {"sft": _root(models, model), "promoted": promoted_before, "parent": model.parent}
+        found = {"sft": root_of(models, model), "promoted": promoted_before, "parent": model.parent}
     opponents = {which: other for which, other in found.items() if other is not None}
     promoted = own[1].promoted if own else None
     return KnownModel(model.id, label, model.name, number, promoted, opponents)
 
 
-def _root(models: Mapping[str, ModelVersion], model: ModelVersion) -> str:
+def root_of(models: Mapping[str, ModelVersion], model: ModelVersion) -> str:
+    """The id of the model that it descends from in the end: its SFT model; its own where it comes from none."""
     while model.parent is not None:
         model = models[model.parent]
     return model.id

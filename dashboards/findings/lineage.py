@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from dashboards.findings.model_labels import model_labels
+from dashboards.findings.trained_pairs import by_assessor, largest_first, trained_on
 from ledger.records import Decision, ModelVersion, Round
 from ledger.store import Ledger
 from ledger.tables import candidates, comparisons, pairs, prompts, training_pairs
@@ -20,8 +19,6 @@ from ledger.workspace import Workspace
 
 NO_SOURCE = "no source"
 CORRECTED = "surgeons' corrections"
-SURGEONS = "surgeons"
-SURGEON = "surgeon:"
 Counts = Mapping[str, int]
 
 
@@ -60,95 +57,71 @@ class Lineage:
 
 
 def find_lineage(workspace: Workspace) -> Lineage:
-    """Walk from each model to its ratings."""
+    """Count what stands behind each model, in SQL."""
     ledger = workspace.ledger
     labels = model_labels(ledger)
-    behind = dict(_behind(ledger, labels))
-    models = tuple(_descent(model, labels, behind.get(model.id, NOTHING)) for model in ledger.read(ModelVersion))
+    behind = _Behind(
+        pairs=_pairs(ledger),
+        ratings=by_assessor(ledger, comparisons.c.id),
+        answers=_answers(ledger, labels),
+        questions=_questions(ledger),
+    )
+    models = tuple(_descent(model, labels[model.id], behind) for model in ledger.read(ModelVersion))
     return Lineage(models, tuple(_rounds(ledger, labels)))
 
 
 @dataclass(frozen=True)
 class _Behind:
-    pairs: int
-    ratings: Counts
-    answers: Counts
-    questions: Counts
+    """The counts of a `Descent`, by the model's id; of models that were trained on pairs."""
+
+    pairs: Counts
+    ratings: Mapping[str, Counts]
+    answers: Mapping[str, Counts]
+    questions: Mapping[str, Counts]
 
 
-NOTHING = _Behind(0, {}, {}, {})
-
-
-def _descent(model: ModelVersion, labels: Mapping[str, str], behind: _Behind) -> Descent:
+def _descent(model: ModelVersion, label: str, behind: _Behind) -> Descent:
     return Descent(
         id=model.id,
-        label=labels[model.id],
+        label=label,
         name=model.name,
         method=model.method,
         parent=model.parent,
         code=model.code,
         weights=model.weights,
-        pairs=behind.pairs,
-        ratings=behind.ratings,
-        answers=behind.answers,
-        questions=behind.questions,
+        pairs=behind.pairs.get(model.id, 0),
+        ratings=largest_first(behind.ratings.get(model.id, {})),
+        answers=largest_first(behind.answers.get(model.id, {})),
+        questions=largest_first(behind.questions.get(model.id, {})),
     )
 
 
-def _behind(ledger: Ledger, labels: Mapping[str, str]) -> Iterator[tuple[str, _Behind]]:
-    """What each trained model's pairs rest on."""
-    if not ledger.scalar(sa.select(training_pairs.c.row).limit(1)):
-        return
-    assessors = _who_said(ledger)
-    givers = {each.id: labels.get(each.model, CORRECTED) for each in ledger.rows(_columns(candidates, "model"))}
-    sources = {each.id: each.source or NO_SOURCE for each in ledger.rows(_columns(prompts, "source"))}
-    listed = training_pairs.join(pairs, pairs.c.id == training_pairs.c.pair)
-    columns = (training_pairs.c.model, pairs.c.prompt, pairs.c.chosen, pairs.c.rejected, pairs.c.comparisons)
-    query = sa.select(*columns).select_from(listed).order_by(training_pairs.c.model)
-    for model, rows in groupby(ledger.rows(query), key=itemgetter(0)):
-        n, ratings, answers, asked = _distinct(rows)
-        yield (
-            model,
-            _Behind(
-                pairs=n,
-                ratings=_counted(assessors[each] for each in ratings),
-                answers=_counted(givers[each] for each in answers),
-                questions=_counted(sources[each] for each in asked),
-            ),
-        )
+def _pairs(ledger: Ledger) -> dict[str, int]:
+    query = trained_on(sa.func.count().label("n")).group_by(training_pairs.c.model)
+    return {row.model: row.n for row in ledger.rows(query)}
 
 
-def _columns(table: sa.Table, *names: str) -> sa.Select[Any]:
-    return sa.select(table.c.id, *(table.c[name] for name in names))
-
-
-def _who_said(ledger: Ledger) -> dict[str, str]:
-    """By comparison id; no surgeon is told from another."""
-    named: dict[str, str] = {}  # one text a name, not one a comparison
-    found = {}
-    for each in ledger.rows(_columns(comparisons, "assessor")):
-        who = SURGEONS if each.assessor.startswith(SURGEON) else each.assessor
-        found[each.id] = named.setdefault(who, who)
+def _answers(ledger: Ledger, labels: Mapping[str, str]) -> dict[str, Counter[str]]:
+    """Model -> label of who gave them -> answers that were chosen or rejected."""
+    shown = sa.union(*(trained_on(answer.label("answer")) for answer in (pairs.c.chosen, pairs.c.rejected))).subquery()
+    giver = candidates.c.model
+    query = sa.select(shown.c.model, giver.label("giver"), sa.func.count().label("n"))
+    query = query.join(candidates, candidates.c.id == shown.c.answer).group_by(shown.c.model, giver)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in ledger.rows(query):
+        found[row.model][labels.get(row.giver, CORRECTED)] += row.n
     return found
 
 
-def _distinct(rows: Iterator[Any]) -> tuple[int, set[str], set[str], set[str]]:
-    """How many pairs; the ids of the comparisons, the answers and the prompts behind them."""
-    n = 0
-    ratings: set[str] = set()
-    answers: set[str] = set()
-    asked: set[str] = set()
-    for _, prompt, chosen, rejected, said in rows:
-        n += 1
-        ratings.update(orjson.loads(said))
-        answers.update((chosen, rejected))
-        asked.add(prompt)
-    return n, ratings, answers, asked
-
-
-def _counted(names: Iterator[str]) -> dict[str, int]:
-    """The most frequent first."""
-    return dict(Counter(names).most_common())
+def _questions(ledger: Ledger) -> dict[str, Counter[str]]:
+    """Model -> source -> prompts."""
+    source = prompts.c.source
+    query = trained_on(source, sa.func.count(pairs.c.prompt.distinct()).label("n"))
+    query = query.join(prompts, prompts.c.id == pairs.c.prompt).group_by(training_pairs.c.model, source)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in ledger.rows(query):
+        found[row.model][row.source or NO_SOURCE] += row.n
+    return found
 
 
 def _rounds(ledger: Ledger, labels: Mapping[str, str]) -> Iterator[RoundSettings]:

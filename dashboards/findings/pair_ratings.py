@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from dashboards.findings.lineage import SURGEON
+from annotate.people import SURGEON
 from ledger.queries import utc
 from ledger.records import Candidate, Comparison, Pair, Prompt
 from ledger.store import Ledger

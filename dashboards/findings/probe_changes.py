@@ -14,6 +14,7 @@ from align.probes.paired import Change
 from align.probes.plan import ProbePlan, plan_of
 from align.probes.report import Against, axes_compared
 from align.probes.sets import entered
+from dashboards.findings.known_models import root_of
 from ledger.records import ModelVersion, Probe
 from ledger.tables import candidates, prompts
 from ledger.workspace import Workspace
@@ -23,19 +24,11 @@ Origin = Literal["policy", "sft", "base"]
 
 @dataclass(frozen=True)
 class AxisChange:
-    """One axis before and after; see `align.probes.paired.Change`. ``mode`` is empty for both modes together."""
+    """What has changed on one axis; ``mode`` is empty for both modes together."""
 
     axis: str
     mode: str
-    higher_is_better: bool
-    before: float
-    after: float
-    difference: float
-    low: float
-    high: float
-    n_prompts: int
-    improved: int
-    worsened: int
+    change: Change
 
 
 @dataclass(frozen=True)
@@ -89,11 +82,8 @@ def _axes(
 
 def _origins(models: Mapping[str, ModelVersion], model: ModelVersion) -> dict[str, tuple[Origin, ...]]:
     """The models that it came from, and what each is to it."""
-    root = model
-    while root.parent is not None:
-        root = models[root.parent]
     base = [each.id for each in models.values() if each.method == "base"]
-    every: list[tuple[str | None, Origin]] = [(model.parent, "policy"), (root.id, "sft")]
+    every: list[tuple[str | None, Origin]] = [(model.parent, "policy"), (root_of(models, model), "sft")]
     every += [(each, "base") for each in base[-1:]]
     found: dict[str, tuple[Origin, ...]] = {}
     for key, origin in every:
@@ -111,23 +101,7 @@ def _asked(workspace: Workspace) -> set[str]:
 
 def _changes(against: Against) -> tuple[AxisChange, ...]:
     return tuple(
-        _plain(each, name, mode)
+        AxisChange(name, mode, each)
         for mode, changes in (("", against.overall), *against.by_mode.items())
         for name, each in changes.items()
-    )
-
-
-def _plain(each: Change, axis: str, mode: str) -> AxisChange:
-    return AxisChange(
-        axis=axis,
-        mode=mode,
-        higher_is_better=each.higher_is_better,
-        before=each.before,
-        after=each.after,
-        difference=each.difference,
-        low=each.low,
-        high=each.high,
-        n_prompts=each.n_prompts,
-        improved=each.improved,
-        worsened=each.worsened,
     )

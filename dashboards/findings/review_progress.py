@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from annotate.people import SURGEON
 from annotate.review.answers import SKIPPED, on_the_item
 from annotate.review.dataset import overlap
 from annotate.review.surgeons import read_surgeons
@@ -21,7 +22,6 @@ from ledger.tables import comparisons, review_items
 from ledger.workspace import Workspace
 
 QUEUES: tuple[Queue, ...] = ("calibration", "random", "routed", "safety", "adjudicate")
-SURGEON = "surgeon:"
 LEAST_TOLD = 10  # ratings whose seconds are known, below which the configured pace says more
 SEVERAL = 2  # surgeons, below whom a pace would be one person's
 DAYS = 31  # bars

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from align.training import RUN
+from align.run_log import RUN
 from align.watching.step_log import STEP_LOG, steps_in
 from dashboards.findings.step_curves import Curves, StepColumns, thinned
 from dashboards.findings.training_log import TRAIN

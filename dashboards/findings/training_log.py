@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from align.gate.conditions import CLOSED
 from align.gate.registration import STAGE as GATE
-from align.training import RUN, run_key
+from align.run_log import RUN, run_key
 from dashboards.findings.step_curves import StepColumns
 from ledger.queries import every, utc
 from ledger.records import ModelVersion

@@ -21,7 +21,7 @@ from dashboards.findings.length_controls import length_controls
 from dashboards.findings.shown_assessors import Met, rated_by_surgeons, shown_assessors, who_met
 from ledger.config import EvaluateConfig
 from ledger.errors import StageError
-from ledger.records import ModelVersion
+from ledger.records import ModelVersion, Prompt
 from ledger.store import Ledger
 from ledger.tables import prompts
 from ledger.workspace import Workspace
@@ -114,7 +114,7 @@ def find_win_rates(workspace: Workspace) -> WinRates:
     groups = _groups(ledger)
     counting = _Counting(workspace, models, groups, tuple(ledger.read(ModelVersion)))
     return WinRates(
-        questions=_count(ledger),
+        questions=ledger.count(Prompt),
         held_out=len(groups["mode"]),
         models=models,
         judged=tuple(counting.by(assessor) for assessor in shown_assessors(met, config.judge)),
@@ -215,8 +215,3 @@ def _groups(ledger: Ledger) -> Groups:
         "kind": {each.id: each.kind for each in held},
         "topic": {each.id: each.topic or NO_TOPIC for each in held},
     }
-
-
-def _count(ledger: Ledger) -> int:
-    (found,) = ledger.rows(sa.select(sa.func.count()).select_from(prompts))
-    return int(found[0])

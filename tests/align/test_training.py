@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from align.training import RUN, train, training_config, with_align, with_method
+from align.run_log import RUN
+from align.training import train, training_config, with_align, with_method
 from align.watching.step_log import STEP_LOG, read_steps
 from ledger.config import parse_config
 from ledger.errors import ConfigError, StageError

@@ -10,7 +10,7 @@ from align.gate.conditions import alarms_closed, no_contamination, open_alarms, 
 from align.gate.stage import close_alarm
 from align.probes.axis import Axis
 from align.probes.measuring import Measures
-from align.training import RUN
+from align.run_log import RUN
 from ledger.config import parse_config
 from ledger.errors import InputError
 from ledger.records import Candidate, Comparison, Message, ModelVersion, Pair, Prompt, digest, pairs_hash

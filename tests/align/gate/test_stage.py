@@ -11,7 +11,7 @@ import pytest
 
 import wardround
 from align.gate.stage import force, gate, opponent_of, round_of
-from align.training import RUN
+from align.run_log import RUN
 from ledger.config import parse_config
 from ledger.errors import InputError
 from ledger.records import Decision, Round, digest
