@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from annotate.settle import UNDECIDED, settle
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Line, Missing, Part
 from dashboards.findings.answers import Said
 from ledger.records import Verdict
@@ -94,12 +95,11 @@ def comparisons_figure(said: Sequence[Said], names: Mapping[str, str]) -> Figure
         ]
     )
     table = table.drop(columns=[name for name in ("flags", "remark", "scores", "rubric") if not table[name].any()])
-    number = "1 comparison" if len(said) == 1 else f"{len(said)} comparisons"
     by = len({each.assessor for each in said})
     return Figure(
         "comparisons",
         "Every comparison on this question",
-        f"{number} by {by} assessor{'s' * (by > 1)}.",
+        f"{n_of(len(said), 'comparison')} by {n_of(by, 'assessor')}.",
         METHOD,
         table,
         formats={"P(first is better)": "number", "pairs": "count"},

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from align.probes.areas import ACCURACY, FORGOTTEN, HARMS, OVER_REFUSALS
-from dashboards.figures.gate_words import OUTCOMES, count, settled_by
+from dashboards.figures.gate_words import OUTCOMES, settled_by
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Line, Part
 from dashboards.figures.shifts import of_check
 from dashboards.figures.style import series_scale
@@ -72,7 +73,7 @@ def examples(decision: Gated) -> Part:
     table = Figure(
         name="became_worse",
         title="Questions on which it became worse",
-        says=f"{count(len(rows), 'question')}, at most ten a figure.",
+        says=f"{n_of(len(rows), 'question')}, at most ten a figure.",
         method="The questions with the largest loss of each figure, overall and by mode, as the decision names them.",
         table=pd.DataFrame(rows, columns=["question", "worse", "answers"]),
         formats={"answers": "link"},
@@ -144,7 +145,7 @@ def _decisions(decisions: Sequence[Gated]) -> Figure:
     return Figure(
         name="decisions",
         title="All decisions",
-        says=f"{count(len(rows), 'decision')}, the newest first.",
+        says=f"{n_of(len(rows), 'decision')}, the newest first.",
         method="As the ledger holds them; the last decision on a model holds. Win rates are against the policy.",
         table=pd.DataFrame(rows, columns=[*columns, "questions", "reasons", "standing"]),
         formats={"win rate": "percent", "from": "percent", "to": "percent", "questions": "count"},

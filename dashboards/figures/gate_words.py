@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from align.gate.checks import Check
 from align.gate.needs import Need
 from align.probes.areas import ACCURACY, FORGOTTEN, HARMS, OVER_REFUSALS, UNREADABLE
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Line, Tone
 from dashboards.figures.shifts import LENGTH, WIN_RATE, of_check, share
 from dashboards.findings.gate_verdicts import Gated
@@ -28,7 +29,7 @@ TONES: Mapping[str, Tone] = {"promote": "better", "hold": "warning", "reject": "
 def headline(decision: Gated, confidence: str) -> Line:
     """What was decided, and the reason that weighs most."""
     said = list(why(decision, confidence))
-    more = f"; {count(len(said) - 1, 'more reason')} below" if len(said) > 1 else ""
+    more = f"; {n_of(len(said) - 1, 'more reason')} below" if len(said) > 1 else ""
     because = f"{said[0]}{more}" if said else decision.reasons[0]
     ruled = OUTCOMES.get(decision.outcome, "promoted" if decision.promoted else "not promoted")
     tone = TONES.get(decision.outcome, "plain")
@@ -87,7 +88,7 @@ def _unsettled(axis: str, checks: Sequence[Check], confidence: str) -> str:
         return f"{n:,} held-out questions cannot show that it wins more than {check.margin or 0.5:.0%} ({figures})"
     loss = LOSSES.get(axis.removesuffix(" by mode"), f"{axis} became worse")
     unit = "%" if check.unit == "words" else " points"
-    return f"{count(n, 'question')} cannot show that {loss} by less than {100 * (check.margin or 0):.0f}{unit}"
+    return f"{n_of(n, 'question')} cannot show that {loss} by less than {100 * (check.margin or 0):.0f}{unit}"
 
 
 def _ends(check: Check) -> str:
@@ -100,8 +101,3 @@ def settled_by(need: Need) -> str:
         return "more questions would not show it, unless chance has misled here"
     minutes = f", and {need.minutes:,} more minutes of surgeons" if need.minutes is not None else ""
     return f"about {need.prompts:,} questions{minutes}"
-
-
-def count(number: int, what: str) -> str:
-    """How many, in the plural where it is not one."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from align.winrate import WinRate
@@ -20,6 +20,19 @@ BELOW = 45  # for the axis
 LONGEST = 28  # characters of a name in a chart; the table has it whole
 UP, DOWN = -9, 8  # pixels from a row's middle: its name, its bar
 
+# The columns of a table, in their order, by the fields.
+TITLES = {
+    "rate": "win rate",
+    "low": "from",
+    "high": "to",
+    "questions": "questions",
+    "contests": "contests",
+    "invalid": "invalid",
+    "worst": "at worst",
+    "best": "at best",
+    "outcome": "shown",
+}
+SHARES, COUNTS = ("rate", "low", "high", "worst", "best"), ("questions", "contests", "invalid")
 FORMATS: dict[str, Format] = {
     "win rate": "percent",
     "from": "percent",
@@ -80,30 +93,16 @@ class Interval:
 
 def interval_table(rows: Sequence[Interval], first: str) -> DataFrame:
     """The rows in figures; ``first`` names the column of their names. Columns that hold nothing are left out."""
-    import pandas as pd
-
-    table = pd.DataFrame(
-        {
-            first: [each.name for each in rows],
-            "win rate": [each.rate for each in rows],
-            "from": [each.low for each in rows],
-            "to": [each.high for each in rows],
-            "questions": pd.array([each.questions for each in rows], dtype="Int64"),
-            "contests": pd.array([each.contests for each in rows], dtype="Int64"),
-            "invalid": pd.array([each.invalid for each in rows], dtype="Int64"),
-            "at worst": [each.worst for each in rows],
-            "at best": [each.best for each in rows],
-            "shown": [each.outcome for each in rows],
-        }
-    )
-    return table.dropna(axis="columns", how="all")
+    named = {"name": first, **TITLES}
+    return _fields(rows)[list(named)].rename(columns=named).dropna(axis="columns", how="all")
 
 
 def interval_chart(rows: Sequence[Interval]) -> alt.LayerChart | alt.FacetChart:
     """A chart with the rows from top to bottom. Ticks are the bounds with the invalid verdicts, where there are any."""
     import altair as alt
 
-    base = alt.Chart(_drawn(rows)).encode(y=_rows([each.text for each in rows]), tooltip=_tooltip(rows))
+    names = [each.text for each in rows]
+    base = alt.Chart(_fields(rows).assign(row=names)).encode(y=_rows(names), tooltip=_tooltip(rows))
     colour = alt.Color("outcome:N", scale=scale(OUTCOMES), legend=None)
     shape = alt.Shape("outcome:N", scale=scale(SHAPES), legend=None)
     # A hairline leads the eye from the name to a bar that is far away.
@@ -122,24 +121,12 @@ def interval_chart(rows: Sequence[Interval]) -> alt.LayerChart | alt.FacetChart:
     return alt.layer(*layers).properties(height=ROW * len(rows) + BELOW)
 
 
-def _drawn(rows: Sequence[Interval]) -> DataFrame:
+def _fields(rows: Sequence[Interval]) -> DataFrame:
+    """A column for each field."""
     import pandas as pd
 
-    return pd.DataFrame(
-        {
-            "row": [each.text for each in rows],
-            "name": [each.name for each in rows],
-            "rate": [each.rate for each in rows],
-            "low": pd.array([each.low for each in rows], dtype="Float64"),
-            "high": pd.array([each.high for each in rows], dtype="Float64"),
-            "worst": pd.array([each.worst for each in rows], dtype="Float64"),
-            "best": pd.array([each.best for each in rows], dtype="Float64"),
-            "questions": pd.array([each.questions for each in rows], dtype="Int64"),
-            "contests": pd.array([each.contests for each in rows], dtype="Int64"),
-            "invalid": pd.array([each.invalid for each in rows], dtype="Int64"),
-            "outcome": [each.outcome for each in rows],
-        }
-    )
+    table = pd.DataFrame([asdict(each) for each in rows], columns=[each.name for each in fields(Interval)])
+    return table.astype({**dict.fromkeys(SHARES, "float64"), **dict.fromkeys(COUNTS, "Int64")})
 
 
 def _rows(order: list[str]) -> alt.Y:
@@ -179,11 +166,10 @@ def _share(column: str) -> alt.X:
 def _tooltip(rows: Sequence[Interval]) -> list[Any]:
     import altair as alt
 
-    shares = [("rate", "win rate"), ("low", "from"), ("high", "to")]
-    counts = [name for name in ("questions", "contests", "invalid") if any(getattr(each, name) for each in rows)]
+    counts = [name for name in COUNTS if any(getattr(each, name) for each in rows)]
     return [
         alt.Tooltip("name:N", title=" "),
-        *(alt.Tooltip(f"{column}:Q", title=title, format=".1%") for column, title in shares),
+        *(alt.Tooltip(f"{column}:Q", title=TITLES[column], format=".1%") for column in ("rate", "low", "high")),
         *(alt.Tooltip(f"{column}:Q", title=column, format=",") for column in counts),
-        alt.Tooltip("outcome:N", title="shown"),
+        alt.Tooltip("outcome:N", title=TITLES["outcome"]),
     ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards.figures.estimates import FORMATS, Row, estimates_chart, estimates_table, percent, tooltips
 from dashboards.figures.judge_trust import method_of
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Format, Line, Missing, Part
 from dashboards.figures.style import BLUE, INK
 from dashboards.findings.judges import Judge, Judges
@@ -34,7 +35,7 @@ def missing_reference(judge: Judge, findings: Judges) -> Missing | None:
     if not findings.sent and not findings.rated:
         return Missing("Nothing says how often it is right: no surgeon was asked yet.", "wardround review push")
     if not findings.rated:
-        sent = f"{findings.sent:,} item{'' if findings.sent == 1 else 's'}"
+        sent = n_of(findings.sent, "item")
         return Missing(
             f"Nothing says how often it is right: {sent} sent to surgeons, no answer is here yet.",
             "wardround review pull",

@@ -10,6 +10,7 @@ from dashboards.figures.judge_cost import cost_part
 from dashboards.figures.judge_surgeons import missing_reference, surgeons_part
 from dashboards.figures.judge_time import time_part
 from dashboards.figures.judge_trust import attack_part, trust_part
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Line, Missing, Page, Part
 from dashboards.findings.judges import Judge, Judges
 
@@ -46,7 +47,7 @@ def headline(judge: Judge) -> Line:
         other = f"it {changes}" if changes else f"{_invalid(said.invalid)} of its verdicts are invalid"
         return Line(f"No surgeon has checked {judge.name} yet; {other}.", "warning")
     few = ": too few to say" if agrees.n_items < LEAST_RATED else ""
-    share = f"{percent(agrees.estimate)} of {contests(agrees.n_items)}, {interval(agrees, said.confidence)}"
+    share = f"{percent(agrees.estimate)} of {n_of(agrees.n_items, 'contest')}, {interval(agrees, said.confidence)}"
     rest = f"; it {changes}" if changes else ""
     return Line(
         f"{judge.name} agrees with surgeons on {share}{few}{rest}.", "warning" if judge.fit is False else "plain"
@@ -72,11 +73,6 @@ def notes(judge: Judge, findings: Judges) -> tuple[Line, ...]:
     if findings.waiting:
         lines.append(Line(f"Configured, and has not judged yet: {', '.join(findings.waiting)}. wardround judge"))
     return tuple(lines)
-
-
-def contests(number: int) -> str:
-    """So many contests, in words."""
-    return f"{number:,} contest{'' if number == 1 else 's'}"
 
 
 def _invalid(share: Estimate) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from annotate.people import SURGEONS
 from dashboards.figures.ancestry import ancestry_chart
 from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Line, Missing, Page, Part
-from dashboards.findings.lineage import SURGEONS, Descent, Lineage, RoundSettings
+from dashboards.findings.lineage import Descent, Lineage, RoundSettings
 
 NOT_SET = "(not set)"
 

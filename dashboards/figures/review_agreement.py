@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from annotate.bootstrap import Estimate
 from dashboards.figures.estimates import FORMATS, Row, estimates_chart, estimates_table, interval, percent
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Format, Line, Missing, Part
 from dashboards.findings.reviewing import Agreed, Reviewing
 
@@ -121,8 +122,7 @@ def unsettled_part(findings: Reviewing) -> Part | None:
     said = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
     missing = None
     if left:
-        what = f"{left:,} disagreement{'' if left == 1 else 's'} not yet sent to a third surgeon."
+        what = f"{n_of(left, 'disagreement')} not yet sent to a third surgeon."
         missing = Missing(what, "wardround review push --adjudicate")
-    return Part(
-        title, (figure,), (Line(f"Surgeons differ on {total:,} contest{'' if total == 1 else 's'}: {said}."),), missing
-    )
+    line = Line(f"Surgeons differ on {n_of(total, 'contest')}: {said}.")
+    return Part(title, (figure,), (line,), missing)

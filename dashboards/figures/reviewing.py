@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dashboards.figures.estimates import percent
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Line, Missing, Page, Part
 from dashboards.figures.review_agreement import agreement_part, unsettled_part
 from dashboards.figures.review_progress import pace_part, progress_part
@@ -31,8 +32,9 @@ def headline(findings: Reviewing) -> Line:
     items, done = sum(each.items for each in findings.queues), sum(each.done for each in findings.queues)
     given, left = sum(each.ratings for each in findings.queues), findings.time.open
     if not given:
-        return Line(f"{_items(items)} wait for surgeons; no answer is here yet.", "warning")
-    sentence = f"Surgeons have rated {done:,} of {_items(items)} ({percent(done / max(1, items))}) as often as wanted"
+        return Line(f"{n_of(items, 'item')} wait for surgeons; no answer is here yet.", "warning")
+    rated = f"{done:,} of {n_of(items, 'item')} ({percent(done / max(1, items))})"
+    sentence = f"Surgeons have rated {rated} as often as wanted"
     if not left:
         return Line(f"{sentence}; nothing is left to rate.")
     return Line(f"{sentence}; about {_minutes(findings.time.needed)} of their time are left to do.")
@@ -43,14 +45,14 @@ def notes(findings: Reviewing, now: datetime) -> tuple[Line, ...]:
     if not findings.surgeons:
         lines = [Line("wardround review pull brings here what surgeons have answered.")]
     else:
-        who = "1 surgeon has" if findings.surgeons == 1 else f"{findings.surgeons} surgeons have"
+        who = n_of(findings.surgeons, "surgeon has", "surgeons have")
         given = sum(each.ratings for each in findings.queues)
         lines = [Line(f"{who} answered, {given:,} ratings in all. New ones come with wardround review pull.")]
     waiting = [(each.oldest, each.queue) for each in findings.queues if each.oldest]
     if waiting:
         oldest, queue = min(waiting)
         days = (now - datetime.fromisoformat(oldest)).days
-        age = "today" if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
+        age = "today" if days < 1 else f"{n_of(days, 'day')} ago"
         lines.append(Line(f"The oldest item without an answer was sent {age} ({oldest[:10]}), in the queue {queue}."))
     return tuple(lines)
 
@@ -85,12 +87,7 @@ def _plan(planned: Planned) -> Line:
     )
 
 
-def _items(number: int) -> str:
-    return f"{number:,} item{'' if number == 1 else 's'}"
-
-
 def _minutes(number: float) -> str:
     if number >= 120:
         return f"{number / 60:,.0f} hours"
-    whole = max(1, round(number)) if number else 0
-    return f"{whole} minute{'' if whole == 1 else 's'}"
+    return n_of(max(1, round(number)) if number else 0, "minute")

@@ -124,13 +124,14 @@ def _standing(check: Check, low: float, margin: float | None) -> str:
     return "better" if low > 0 else "not shown" if margin is None else WITHIN
 
 
-def of_change(change: AxisChange, since: str = "") -> Shift:
+def of_change(found: AxisChange, since: str = "") -> Shift:
     """Figures that no decision holds: what the interval alone shows."""
+    change = found.change
     sign = 1 if change.higher_is_better else -1
     low, high = sorted((sign * change.low, sign * change.high))
     standing = "better" if low > 0 else "worse" if high < 0 else "not shown"
     levels, better = (change.before, change.after), sign * change.difference + 0.0
-    return Shift(change.axis, change.mode, since, *levels, better, low, high, None, standing, change.n_prompts)
+    return Shift(found.axis, found.mode, since, *levels, better, low, high, None, standing, change.n_prompts)
 
 
 def shift_table(shifts: Sequence[Shift]) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dashboards.figures.gate_words import count
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Format, Line, Missing, Page, Part
 from dashboards.figures.run_curves import KINDS, curve
 from dashboards.figures.training_data import composition
@@ -88,7 +88,7 @@ def _learnt(run: Run) -> str:
     if run.first_loss is None or run.last_loss is None:
         return "no loss was logged"
     verb = "fell" if run.last_loss < run.first_loss else "rose" if run.last_loss > run.first_loss else "stayed"
-    steps = count(run.n_steps, "step")
+    steps = n_of(run.n_steps, "step")
     return f"loss {verb} from {run.first_loss:.2f} to {run.last_loss:.2f} over {steps}"
 
 
@@ -102,7 +102,7 @@ def _alarmed(run: Run) -> str:
     if not run.alarms:
         return "no alarm"
     said = ", ".join(f"{SAID.get(alarm.kind, alarm.kind)} (step {alarm.step:,})" for alarm in run.alarms)
-    return f"{count(len(run.alarms), 'alarm')}: {said}"
+    return f"{n_of(len(run.alarms), 'alarm')}: {said}"
 
 
 def _open_alarms(run: Run) -> bool:
@@ -155,7 +155,7 @@ def _alarms(runs: Sequence[Run]) -> Iterator[Part]:
     table = Figure(
         name="alarms",
         title="Alarms",
-        says=f"{count(len(rows), 'alarm')}, {len(open_)} of them open.",
+        says=f"{n_of(len(rows), 'alarm')}, {len(open_)} of them open.",
         method="Rules over the logged steps (align/watching/alarms.py); each kind is raised once a run.",
         table=pd.DataFrame(rows, columns=["run", "step", "alarm", "what was seen", "what to do", "closed because"]),
         formats={"step": "count"},
@@ -178,7 +178,7 @@ def _all_runs(findings: Training) -> Part:
             Figure(
                 name="runs",
                 title="Every training so far",
-                says=f"{count(len(findings.runs), 'run')}, the newest first.",
+                says=f"{n_of(len(findings.runs), 'run')}, the newest first.",
                 method="Losses are means over the first and last ten logged steps; seconds, tokens and memory as the "
                 "trainer logged them.",
                 table=_runs_table(findings.runs),

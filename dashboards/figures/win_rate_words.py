@@ -8,6 +8,8 @@ from align.human_and_judge import HumanAndJudge
 from align.winrate import WinRate
 from annotate.assessors import PANEL
 from annotate.mcq import ASSESSOR as KEY_ASSESSOR
+from annotate.people import SIMULATED
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Line, Tone
 from dashboards.findings.win_rates import FEW, Judged, Matchup, Outcome, outcome
 
@@ -23,7 +25,7 @@ ASSESSORS = {
     "metric:key": "the answer key of multiple-choice questions",
     "metric:": "a computed metric; neither an LLM nor a surgeon",
     "judge:": "an LLM judge",
-    "simulated:": "a simulated assessor; neither an LLM nor a surgeon",
+    SIMULATED: "a simulated assessor; neither an LLM nor a surgeon",
 }
 METHOD = (
     "A win rate is the mean over questions of each question's share of wins; a tie and “both bad” count a half, so 50% "
@@ -71,7 +73,7 @@ def invalid_note(rate: WinRate) -> str:
     if not rate.n_invalid:
         return ""
     bounds = f"between {rate.worst:.0%} and {rate.best:.0%}"
-    verdicts = "1 verdict is" if rate.n_invalid == 1 else f"{rate.n_invalid:,} verdicts are"
+    verdicts = n_of(rate.n_invalid, "verdict is", "verdicts are")
     return f"{verdicts} invalid and left out; counted against or for the model, the win rate lies {bounds} (the ticks)."
 
 
