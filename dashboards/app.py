@@ -8,19 +8,9 @@ import streamlit as st  # noqa: TID253 - streamlit itself runs this file
 
 from dashboards.figures.page import NOTICE
 from dashboards.launch import LOGIN_VARIABLE
+from dashboards.navigation import FIRST, PAGES
 from dashboards.shown.escaping import escaped
 from ledger.errors import WardroundError
-
-FIRST = "win_rates"
-PAGES = {
-    FIRST: ("Win rates", "query_stats"),
-    "answers": ("Answers", "forum"),
-    "judges": ("Judge", "balance"),
-    "reviewing": ("Review", "stethoscope"),
-    "training": ("Training", "model_training"),
-    "safety": ("Safety and regressions", "health_and_safety"),
-    "lineage": ("Lineage", "account_tree"),
-}
 
 
 def main() -> None:

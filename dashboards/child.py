@@ -1,4 +1,4 @@
-"""Run a module as a process that ends with the one that started it: `python -P child.py NICENESS MODULE ARGUMENTS`.
+"""Run a module as a process that ends with the one that started it: `python -P child.py PRIORITY MODULE ARGUMENTS`.
 
 Its standard input is a pipe that the starter holds open. When that one ends, however it does, the system closes the
 pipe, and this process ends too. It is run as a file, so that nothing is imported from the current folder.
@@ -15,16 +15,25 @@ import time
 from pathlib import Path
 
 PATIENCE = 5.0  # seconds for ending in order
+LOWEST = 19
 
 
 def main() -> None:
     """Run the module that the command line names."""
     _find_rooms()
+    priority, module, *arguments = sys.argv[1:]
+    if priority == "idle":
+        _only_when_idle()
     threading.Thread(target=_end_with_starter, daemon=True, name="starter").start()
-    niceness, module, *arguments = sys.argv[1:]
-    os.nice(int(niceness))
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _only_when_idle() -> None:
+    """Run on what others leave over. The lowest niceness alone would still take turns with them."""
+    os.nice(LOWEST)
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _find_rooms() -> None:

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Without it a page opened by its own address looks for the server below that address first, which fails twice.
 TOLD = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: window.location.origin}</script>"
+
+BODY = b"<body>"
 
 # Streamlit's parts for charts, which it asks for only when a chart is to be drawn: a second late.
 CHUNKS = ("ArrowVegaLiteChart", "loadVegaEmbed", "embed", "vega-interpreter", "Selectbox")
@@ -21,9 +25,9 @@ IMPORTED = re.compile(r"""(?:from|import)["']\./([\w.-]+\.js)["']""")
 class Document:
     """ASGI middleware: answers for the pages' addresses by itself, and leaves the rest to the application."""
 
-    def __init__(self, app: ASGIApp, pages: frozenset[str]) -> None:
-        """``pages``: the paths of the pages, such as "/answers"."""
-        self._app, self._pages = app, pages
+    def __init__(self, app: ASGIApp, pages: Mapping[str, str], prerendered: Callable[[str], bytes]) -> None:
+        """Pages by their paths ("/answers": "answers"), and what stands on each until its living one is drawn."""
+        self._app, self._pages, self._prerendered = app, pages, prerendered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -32,7 +36,10 @@ class Document:
             return
         from starlette.responses import HTMLResponse
 
-        await HTMLResponse(document(), headers={"Cache-Control": "no-cache"})(scope, receive, send)
+        # An address that holds a choice shows another page than the one that was drawn beforehand.
+        first = b"" if scope["query_string"] else self._prerendered(self._pages[scope["path"]])
+        content = document().replace(BODY, BODY + first, 1)
+        await HTMLResponse(content, headers={"Cache-Control": "no-store"})(scope, receive, send)
 
 
 @cache

@@ -28,7 +28,6 @@ COUNTS_VARIABLE = "WARDROUND_DASHBOARD_COUNTS"  # the folder with what the count
 LOGIN_VARIABLE = "WARDROUND_DASHBOARD_LOGIN"  # not empty: readers have logged in, and may log out (`st.logout()`)
 APP = Path(__file__).parent / "app.py"
 LOOK_AGAIN = 0.2  # seconds
-NICENESS = 19  # of the counting process: its imports too come after the pages
 ALL = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 - where to knock
 
 
@@ -62,7 +61,7 @@ def _run(root: Path, counts: Path, config: DashboardConfig) -> None:
         if _opens(server, config):
             say(f"Dashboard: {_url(config)} (end it with Ctrl-C)")
         line = ("dashboards.counting.counter", str(root), str(counts))
-        counting = Kept("counting", lambda: start(*line, environment=environment, niceness=NICENESS))
+        counting = Kept("counting", lambda: start(*line, environment=environment, priority="idle"))
         while server.poll() is None:
             counting.look()
             time.sleep(LOOK_AGAIN)

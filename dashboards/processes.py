@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from ledger.screen import say
 
@@ -17,11 +18,14 @@ FIRST_REST, LONGEST_REST = 1.0, 300.0  # seconds before the counting process is 
 SETTLED = 60.0  # seconds after which it is taken to run well
 
 Start = Callable[[], "subprocess.Popen[bytes]"]
+Priority = Literal["normal", "idle"]
 
 
-def start(module: str, *arguments: str, environment: Mapping[str, str], niceness: int = 0) -> subprocess.Popen[bytes]:
+def start(
+    module: str, *arguments: str, environment: Mapping[str, str], priority: Priority = "normal"
+) -> subprocess.Popen[bytes]:
     """Start a module as a process. The terminal's Ctrl-C is ours: we end it in order."""
-    line = [sys.executable, "-P", str(CHILD), str(niceness), module, *arguments]
+    line = [sys.executable, "-P", str(CHILD), priority, module, *arguments]
     return subprocess.Popen(
         line,
         env={**os.environ, **environment},

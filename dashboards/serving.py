@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from dashboards.access.password_gate import PasswordGate
 from dashboards.access.rules import certificate_files, check_access, surroundings
 from dashboards.access.sessions import Sessions
 from dashboards.document import Document
-from dashboards.launch import APP, LOGIN_VARIABLE, WORKSPACE_VARIABLE
+from dashboards.launch import APP, COUNTS_VARIABLE, LOGIN_VARIABLE, WORKSPACE_VARIABLE
+from dashboards.navigation import PAGES, path_of
+from dashboards.prerendered.kept import prerendered
 from ledger.config import CONFIG_NAME, DashboardConfig, load_config
 from ledger.screen import say
 
@@ -167,13 +170,15 @@ def main() -> None:
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # the door alone says which proxy is believed
     import streamlit as st
 
-    from dashboards.app import PAGES
-
     app = st.App(
         APP,
         middleware=[
             Middleware(Door, surroundings(config), gate),
-            Middleware(Document, frozenset({"/", *(f"/{page}" for page in PAGES)})),
+            Middleware(
+                Document,
+                {path_of(view): view for view in PAGES},
+                partial(prerendered, Path(os.environ[COUNTS_VARIABLE])),
+            ),
             Middleware(Warm, prepare, afterwards),
         ],
         secrets=oidc_secrets(config),

@@ -1,7 +1,7 @@
 """The process that keeps the findings current while the dashboard is open: `python -m dashboards.counting.counter`.
 
-It is a process of its own, started with the lowest priority, and rests nine times as long as it has counted: a page
-never waits for a count, and a judging run beside it hardly notices.
+It is a process of its own that runs on what others leave over, and after each section rests nine times as long as it
+has worked: a page never waits for a count, and a judging run beside it hardly notices.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dashboards.counting.count import count
-from dashboards.counting.kept import forget_drafts, forget_unreadable, made_folder
+from dashboards.counting.kept import forget_drafts, forget_unreadable, made_folder, read_stamp
+from dashboards.counting.section import Section
 from dashboards.counting.sections import SECTIONS
+from dashboards.prerendered.draw import draw_pages
 from ledger.errors import WardroundError
 from ledger.screen import say
 from ledger.workspace import open_workspace
@@ -27,7 +30,7 @@ REST = 9.0  # times what counting took
 
 
 def keep_counted(root: Path, folder: Path) -> None:
-    """Count whatever has changed, and rest, for ever.
+    """Count whatever has changed, draw its pages beforehand, and rest, for ever.
 
     Raises:
         InputError: the folder cannot be made.
@@ -38,17 +41,21 @@ def keep_counted(root: Path, folder: Path) -> None:
         for section in SECTIONS:
             forget_unreadable(folder, section)
         while True:
-            time.sleep(max(LOOK_AGAIN, REST * counted(root, folder)))
+            for section in SECTIONS:
+                awaited = read_stamp(folder, section) is None  # a page says that it waits for it
+                worked = counted(root, folder, section) + draw_pages(folder)
+                time.sleep(0 if awaited else REST * worked)
+            time.sleep(LOOK_AGAIN)
 
 
-def counted(root: Path, folder: Path) -> float:
-    """Count each section that is not current; the seconds that it took.
+def counted(root: Path, folder: Path, section: Section[Any]) -> float:
+    """Count a section if it is not current; the seconds that it took.
 
     A ledger or a configuration that cannot be opened just now is tried again the next time.
     """
     try:
         with open_workspace(root, create=False) as workspace:
-            return sum(count(workspace, folder, section) for section in SECTIONS)
+            return count(workspace, folder, section)
     except WardroundError as error:
         say(f"dashboard: {error}")
         return LOOK_AGAIN

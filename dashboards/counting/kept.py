@@ -94,10 +94,16 @@ def made_folder(folder: Path) -> Path:
 
 def keep(folder: Path, section: Section[F], kept: Kept[F]) -> None:
     """Replace what is kept of a section. The stamp is the file's first line, the findings the second."""
-    file = kept_file(folder, section)
-    draft = file.with_suffix(f".{os.getpid()}{DRAFT}")
     found = b"null" if kept.findings is None else section.form.dump_json(kept.findings)
-    draft.write_bytes(STAMP.dump_json(kept.stamp) + b"\n" + found)
+    replace_file(kept_file(folder, section), STAMP.dump_json(kept.stamp) + b"\n" + found)
+
+
+def replace_file(file: Path, content: bytes, changed: int | None = None) -> None:
+    """Replace a file whole; ``changed``: when it says that it was, in nanoseconds since 1970; by default now."""
+    draft = file.with_suffix(f".{os.getpid()}{DRAFT}")
+    draft.write_bytes(content)
+    if changed is not None:
+        os.utime(draft, ns=(changed, changed))
     draft.replace(file)
 
 

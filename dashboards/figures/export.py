@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.figures.page import Figure
-from dashboards.figures.style import on_paper
+from dashboards.figures.style import on_paper, on_screen
 
 DOTS_PER_INCH = 300
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -23,6 +23,13 @@ def as_svg(figure: Figure) -> bytes:
     import vl_convert
 
     return str(vl_convert.vegalite_to_svg(_on_paper(figure))).encode()
+
+
+def as_screen_svg(figure: Figure, width: int) -> bytes:
+    """The chart for a column of so many pixels, on no background."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(on_screen(figure.spec, width))).encode()
 
 
 def as_png(figure: Figure) -> bytes:

@@ -34,6 +34,16 @@ PAPER: Mapping[str, object] = {
 }
 
 
+SCREEN: Mapping[str, object] = {  # on a white page and on a dark one
+    "background": None,
+    "font": "Source Sans, Liberation Sans, Arial, sans-serif",
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "labelColor": INK, "titleColor": INK, "domainColor": INK},
+    "legend": {"labelFontSize": 12, "titleFontSize": 12, "labelColor": INK, "titleColor": INK},
+    "title": {"color": INK},
+    "view": {"stroke": None},
+}
+
+
 def scale(look: Mapping[str, str]) -> alt.Scale:
     """A colour or shape for each name."""
     import altair as alt
@@ -55,6 +65,12 @@ def on_paper(chart: Chart) -> dict[str, Any]:
     paper: dict[str, Any] = chart.to_dict()
     _blacken(paper)
     return {**paper, "config": {**paper.get("config", {}), **PAPER}}
+
+
+def on_screen(spec: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """A chart, as Vega-Lite, for a column of so many pixels, whatever the page's colour."""
+    sized = {"width": width, "autosize": {"type": "fit", "contains": "padding"}}
+    return {**spec, **sized, "config": {**spec.get("config", {}), **SCREEN}}
 
 
 def _blacken(part: object) -> None:

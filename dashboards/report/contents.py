@@ -1,31 +1,14 @@
-"""What a report holds: the pages, as they open."""
+"""What a report holds of each page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboards.chapters import Chapter
 from dashboards.counting.kept import Kept, Stamp
-from dashboards.counting.section import Section
-from dashboards.counting.sections import JUDGES, LINEAGE, REVIEW, SAFETY, TRAINING, TRAINING_DATA, WIN_RATES
-from dashboards.figures.judges import judges_page
-from dashboards.figures.lineage import lineage_page
 from dashboards.figures.page import Figure, Line, Missing, Page
-from dashboards.figures.reviewing import reviewing_page
-from dashboards.figures.safety import safety_page
-from dashboards.figures.training import training_page
-from dashboards.figures.win_rates import win_rates_page
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A page of the dashboard as a chapter of the report."""
-
-    name: str  # stem of its files
-    title: str
-    sections: tuple[Section[Any], ...]  # what the page cannot do without comes first
-    page: Callable[..., Page]  # takes the findings of each
 
 
 @dataclass(frozen=True)
@@ -44,16 +27,6 @@ class Written:
     def figures(self) -> list[Figure]:
         """Of all parts."""
         return [figure for part in self.page.parts for figure in part.figures]
-
-
-CHAPTERS = (
-    Chapter("win_rates", "Win rates", (WIN_RATES,), win_rates_page),
-    Chapter("judges", "Judge", (JUDGES,), judges_page),
-    Chapter("review", "Review", (REVIEW,), reviewing_page),
-    Chapter("training", "Training", (TRAINING, TRAINING_DATA), training_page),
-    Chapter("safety", "Safety and regressions", (SAFETY,), safety_page),
-    Chapter("lineage", "Lineage", (LINEAGE,), lineage_page),
-)
 
 
 def written(chapter: Chapter, kept: Sequence[Kept[Any]]) -> Written:

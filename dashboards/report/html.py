@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 
 from dashboards.figures.page import NOTICE, Figure
+from dashboards.html_template import SIGNS, image_address, template
 from dashboards.report.contents import Written, sentences
 from dashboards.report.values import shown_rows
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-SIGNS = {"better": "▶ ", "worse": "◀ ", "plain": "", "warning": "▲ "}
 
 
 def as_html(title: str, when: str, chapters: list[Written], pictures: Mapping[str, bytes]) -> str:
-    """The whole page. Every text is escaped, and pictures are images, in which nothing runs.
+    """The whole page.
 
     Args:
         title: of the page.
@@ -23,15 +22,12 @@ def as_html(title: str, when: str, chapters: list[Written], pictures: Mapping[st
         chapters: in order.
         pictures: SVG by file stem.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
     def picture(chapter: Written, figure: Figure) -> str:
         found = pictures.get(chapter.file_stem(figure))
-        return "" if found is None else f"data:image/svg+xml;base64,{base64.b64encode(found).decode()}"
+        return "" if found is None else image_address(found)
 
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return template(TEMPLATE).render(
         title=title,
         when=when,
         notice=NOTICE,

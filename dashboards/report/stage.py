@@ -9,12 +9,13 @@ from typing import Any
 
 import orjson
 
+from dashboards.chapters import CHAPTERS
 from dashboards.counting.count import count
 from dashboards.counting.kept import FOLDER, Kept, made_folder, read_kept
 from dashboards.counting.section import Section
 from dashboards.figures.export import as_csv, as_svg, svg_as_png
 from dashboards.figures.page import NOTICE
-from dashboards.report.contents import CHAPTERS, Written, written
+from dashboards.report.contents import Written, written
 from dashboards.report.html import as_html
 from dashboards.report.markdown import as_markdown
 from ledger.errors import InputError, StageError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.app import PAGES
 from dashboards.figures.page import NOTICE
+from dashboards.navigation import PAGES
 from ledger.store import Ledger
 from tests.dashboards.made_ledger import Made
 from tests.dashboards.pages import shown, texts

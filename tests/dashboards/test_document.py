@@ -21,8 +21,11 @@ SCRIPTS = Path(streamlit.__file__).parent / "static" / "static" / "js"
 @pytest.fixture
 def client() -> TestClient:
     rest = Route("/{rest:path}", lambda _: PlainTextResponse("Streamlit"), methods=["GET", "POST"])
-    pages = frozenset({"/", "/answers"})
-    return TestClient(Starlette(routes=[rest], middleware=[Middleware(Document, pages=pages)]))
+    kept = {"win_rates": b"<p>drawn beforehand</p>"}
+    document = Middleware(
+        Document, {"/": "win_rates", "/answers": "answers"}, prerendered=lambda view: kept.get(view, b"")
+    )
+    return TestClient(Starlette(routes=[rest], middleware=[document]))
 
 
 @pytest.mark.parametrize("path", ["/", "/answers", "/answers?prompt=1"])
@@ -30,6 +33,17 @@ def test_pages_are_answered_with_streamlits_document(client: TestClient, path: s
     html = client.get(path).text
     assert '<div id="root">' in html
     assert html.index("BACKEND_BASE_URL") < html.index('<script type="module"')
+
+
+def test_what_was_drawn_beforehand_stands_before_the_living_page(client: TestClient) -> None:
+    answer = client.get("/")
+    assert answer.text.index("<body>") < answer.text.index("drawn beforehand") < answer.text.index('<div id="root">')
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/?model=1", "/answers"])
+def test_another_choice_and_another_page_begin_empty(client: TestClient, path: str) -> None:
+    assert "drawn beforehand" not in client.get(path).text
 
 
 @pytest.mark.parametrize("path", ["/_stcore/health", "/static/js/x.js", "/answers/_stcore/health", "/media/x"])

@@ -24,14 +24,17 @@ from dashboards import launch as launching
 from dashboards.access.passwords import hashed
 from dashboards.counting.kept import FOLDER
 from dashboards.launch import launch
+from dashboards.prerendered.kept import html_file
 from ledger.errors import ConfigError, InputError, LedgerError, StageError
 from ledger.store import open_ledger
 from tests.dashboards.streamlit_client import shown
+from tests.waiting import eventually
 
 HERE = "127.0.0.1"
 START = "import sys; from dashboards.launch import *; launch(Path(sys.argv[1]), int(sys.argv[2]))"
 PASSWORD = "four words or more"
 PATIENCE = 60  # seconds
+PRERENDERED = 'id="prerendered"'
 
 
 @pytest.fixture
@@ -222,6 +225,8 @@ def test_beyond_this_machine_the_password_is_asked_for(home: Path, port: int) ->
         for headers in ({}, {"cookie": f"wardround-{port}=forged"}):
             with pytest.raises(InvalidStatus, match="403"):
                 shown(base, **headers)
+        eventually(html_file(home / FOLDER, "win_rates").exists)
+        assert PRERENDERED not in browser.get("/").text
         led = browser.get("/judges?x=1", headers={"accept": "text/html"})
         assert led.headers["location"] == "/login?next=%2Fjudges%3Fx%3D1"
         form = {"password": "wrong", "next": "/judges?x=1"}
@@ -230,6 +235,7 @@ def test_beyond_this_machine_the_password_is_asked_for(home: Path, port: int) ->
         assert (entered.status_code, entered.headers["location"]) == (303, "/judges?x=1")
         assert browser.get("/_stcore/health").text == "ok"
         assert "<html" in browser.get("/judges?x=1").text
+        eventually(lambda: PRERENDERED in browser.get("/").text)
         cookie = f"wardround-{port}={browser.cookies[f'wardround-{port}']}"
         assert "Wardround" in shown(base, cookie)
         with pytest.raises(InvalidStatus, match="403"):

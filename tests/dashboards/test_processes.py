@@ -64,11 +64,19 @@ def said_by(process: subprocess.Popen[bytes], place: Path) -> str:
 
 
 def test_a_module_runs_with_its_arguments_and_environment(waiting: str, tmp_path: Path) -> None:
-    place, niceness = tmp_path / "said", os.nice(0)
-    process = start(waiting, "a", "b c", environment={"SAID": str(place)}, niceness=5)
-    assert said_by(process, place) == f"['a', 'b c'] {min(19, niceness + 5)}\n"
+    place = tmp_path / "said"
+    process = start(waiting, "a", "b c", environment={"SAID": str(place)})
+    assert said_by(process, place) == f"['a', 'b c'] {os.nice(0)}\n"
     end(process)
     assert process.returncode == -15
+
+
+def test_a_module_can_run_on_what_others_leave_over(waiting: str, tmp_path: Path) -> None:
+    place = tmp_path / "said"
+    process = start(waiting, environment={"SAID": str(place)}, priority="idle")
+    assert said_by(process, place) == "[] 19\n"
+    assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
+    end(process)
 
 
 def test_it_ends_with_who_started_it(waiting: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from ledger.errors import InputError, StageError
 from ledger.records import LogEntry, Message, ModelVersion, Prompt
 from ledger.store import Ledger
 from ledger.workspace import Workspace, open_workspace
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -200,8 +201,8 @@ def test_sections_have_names_of_their_own() -> None:
 
 def test_every_section_counts_an_empty_ledger(folder: Path, ledger: Ledger) -> None:
     place = made_folder(folder / FOLDER)
-    assert counted(folder, place) > 0
     for section in SECTIONS:
+        assert counted(folder, place, section) > 0
         kept = read_kept(place, section)
         assert kept is not None, section.name
         assert not kept.stamp.problem, section.name
@@ -211,15 +212,8 @@ def test_a_ledger_that_does_not_answer_is_told_and_tried_again(
     folder: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "wardround.toml").write_text('[ledger]\nurl = "sqlite:///nowhere.db"\n')
-    assert counted(folder, made_folder(folder / FOLDER)) > 0
+    assert counted(folder, made_folder(folder / FOLDER), ASKED) > 0
     assert "there is no ledger here" in capsys.readouterr().err
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from dashboards.chapters import CHAPTERS
 from dashboards.figures.page import NOTICE
-from dashboards.report.contents import CHAPTERS
 from dashboards.report.markdown import plain
 from dashboards.report.stage import Report, report
 from dashboards.report.values import shown_value

@@ -1,0 +1,1 @@
+"""Pages as they open, as HTML that stands on the screen until Streamlit has drawn the living page."""
