@@ -81,7 +81,8 @@ argilla-conformance: $(ARGILLA_VENV)/installed
 test-review: $(VENV)/installed-test $(ARGILLA_VENV)/installed
 	$(BIN)/python -m pytest -p no:xdist tests/review_server
 
-# The dashboard's pages in a real browser: Debian's, or WARDROUND_TEST_CHROMIUM. WARDROUND_TEST_DEMO: a demo's workspace.
+# The dashboard's pages in a real browser: Debian's, or WARDROUND_TEST_CHROMIUM. A demo and a million comparisons are
+# made first, in minutes; WARDROUND_TEST_DEMO and WARDROUND_TEST_WORLD name workspaces that were made before.
 test-dashboard: $(VENV)/installed-test
 	$(BIN)/python -m pytest -p no:xdist --timeout 1500 tests/dashboards_in_browser
 

@@ -14,35 +14,27 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from align.scores import PromptScore
-from annotate.passport import passport
-from annotate.passport_contests import Setting, contests_of
 from annotate.review.surgeons import SURGEONS_FILE
-from benchmarks.dashboard_world_answers import Answer, Answering, Planned, Question, made_prompts, planned, question_of
+from benchmarks.dashboard_world_answers import Answering, Planned, made_prompts, planned
 from benchmarks.dashboard_world_gate import Probing, decided, opened_round
-from benchmarks.dashboard_world_judging import LARGE, SMALL, Contest, Judging, Nature, contest
+from benchmarks.dashboard_world_judging import Contest
 from benchmarks.dashboard_world_reviews import SETTINGS, Reviewing
 from benchmarks.dashboard_world_training import begin_training, made_pairs, train, weights_in
+from benchmarks.dashboard_world_verdicts import AT_ONCE, MOST_PAIRS, Verdicts
 from ledger.config import CONFIG_NAME
 from ledger.records import Candidate, Comparison, ModelVersion, Prompt
-from ledger.tables import comparisons as table
 from ledger.weights import weights_hash
 from ledger.workspace import Workspace, open_workspace
 from sampling.engines.protocol import batches
 
 COMPARISONS, ROUNDS = 1_000_000, 12
-AT_ONCE = 20_000  # prompts: few large appends are sooner done than many small ones
-MOST_PAIRS = 4_000  # of a round
 REVIEWED = 2_500  # contests of a round that a push chooses from
-EXAMINED = 3_000  # contests that a passport in the log is of
 PUSHES = 3  # of the last rounds
 DAYS_PER_ROUND = 4
 HUNDRED_PER_DAY = 0.05  # surgeons rate for an hour or so a day: their seconds pass this much more slowly
@@ -131,11 +123,10 @@ class World:
         """Nothing is written yet."""
         self.workspace, self.clock, self.size, self.seed = workspace, clock, size, seed
         self.answering = Answering(seed)
-        self.judging = Judging(self.answering.models, seed)
         self.models: list[ModelVersion] = []
         self.held: list[Prompt] = []
         self.train: list[Prompt] = []
-        self.answers: list[list[Answer]] = []  # of each model, to the held-out questions
+        self.verdicts = Verdicts(workspace, self.answering, self.held, seed, clock.later)
 
     def make(self) -> None:
         """All of it."""
@@ -146,7 +137,7 @@ class World:
         probing = Probing(self.workspace, self.seed)
         probing.probe(self.models[0], 0.0)
         reviewing = Reviewing(self.workspace, lambda seconds: self.clock.later(seconds / HUNDRED_PER_DAY), self.seed)
-        self._answer_held_out(0)
+        self.verdicts.answer_held_out(0)
         policy = 0
         contests: list[Contest] = []
         for number in range(1, self.size.rounds + 1):
@@ -158,7 +149,7 @@ class World:
                 reviewing.push(some, said, all_answered=number < self.size.rounds)
             self._until(number + 1)
         reviewing.adjudicate({(each.a.id, each.b.id): each for each in contests})
-        self._fill_up()
+        self.verdicts.fill_up(self.size.comparisons, self.size.rounds)
         last = planned(self.size.rounds + 1, policy, self.answering.skills[policy])
         opened_round(self.workspace, last, self.models[policy])
         begin_training(self.workspace, last, self.models[policy], self.seed)
@@ -182,14 +173,14 @@ class World:
         policy = self.models[plan.policy]
         begun = opened_round(self.workspace, plan, policy)
         train_set = self._slice(plan.number)
-        pairs = made_pairs(self._judge_train(train_set, plan.policy))[:MOST_PAIRS]
+        pairs = made_pairs(self.verdicts.on_train(train_set, plan.policy))[:MOST_PAIRS]
         with self.workspace.stage("pairs", policy=policy.id) as outcome:
             outcome.update(pairs=len(pairs), new=len(pairs), prompts=len(train_set))
         self._add(train(self.workspace, plan, policy, pairs, self.seed), plan.skill)
         model = self.models[plan.number]
-        self._answer_held_out(plan.number)
-        contests, said, scores = self._judge_held_out(plan)
-        self._examine(said)
+        self.verdicts.answer_held_out(plan.number)
+        contests, said, scores = self.verdicts.on_held_out(plan.number, plan.policy)
+        self.verdicts.examine(said)
         probing.probe(model, plan.skill)
         decision = decided(probing, begun, (model, policy), scores, {each.id: each.mode for each in self.held})
         return (plan.number if decision.promoted else plan.policy), contests, said
@@ -198,117 +189,9 @@ class World:
         each = -(-len(self.train) // self.size.rounds)
         return self.train[(number - 1) * each : number * each]
 
-    def _judge_train(self, prompts: Sequence[Prompt], policy: int) -> list[Comparison]:
-        """Two answers of the policy to each, compared; the comparisons of as many as pairs are made of."""
-        kept: list[Comparison] = []
-        met: list[Contest] = []
-        with self.workspace.stage("sample", model=self.models[policy].id, split="train") as outcome:
-            for some in batches(prompts, AT_ONCE):
-                drawn = self.answering.answers(some, policy, 2)
-                self.workspace.ledger.append(candidate for candidate, _ in drawn)
-                pairs = zip(some, drawn[::2], drawn[1::2], strict=True)
-                met += [contest(question_of(prompt), one[1], other[1]) for prompt, one, other in pairs]
-            outcome.update(candidates=2 * len(prompts), prompts=len(prompts), split="train")
-        for said in self._judge(met, LARGE, (policy,), "train"):
-            kept += said if len(kept) < 3 * MOST_PAIRS else []
-        return kept
-
-    def _answer_held_out(self, model: int) -> None:
-        found: list[Answer] = []
-        with self.workspace.stage("sample", model=self.models[model].id, split="eval") as outcome:
-            for some in batches(self.held, AT_ONCE):
-                drawn = self.answering.answers(some, model)
-                self.workspace.ledger.append(candidate for candidate, _ in drawn)
-                found += [answer for _, answer in drawn]
-            outcome.update(candidates=len(found), prompts=len(found), split="eval")
-        self.answers.append(found)
-
-    def _met(self, model: int, opponent: int) -> list[Contest]:
-        both = zip(self.held, self.answers[model], self.answers[opponent], strict=True)
-        return [contest(question_of(prompt), ours, theirs) for prompt, ours, theirs in both]
-
-    def _judge_held_out(self, plan: Planned) -> tuple[list[Contest], list[Comparison], list[PromptScore]]:
-        """The new model against its policy, and against SFT where that is another one."""
-        number, policy = plan.number, plan.policy
-        met = self._met(number, policy)
-        first: list[Comparison] = []
-        scores: list[PromptScore] = []
-        for said in self._judge(met, LARGE, (number, policy), "eval"):
-            first += said if len(first) < 3 * EXAMINED else []
-            scores += _scores(said, self.models[number].id)
-        if policy:
-            for _ in self._judge(self._met(number, 0), LARGE, (number, 0), "eval"):
-                pass
-        return met, first, scores
-
-    def _judge(
-        self, met: Sequence[Contest], nature: Nature, models: Sequence[int], split: str
-    ) -> Iterator[list[Comparison]]:
-        """Judge contests and write it down, some at a time."""
-        ids = [self.models[each].id for each in models]
-        with self.workspace.stage("judge", assessors=[nature.name], models=ids, split=split) as outcome:
-            new = 0
-            for some in batches(met, AT_ONCE):
-                said = list(self.judging.judged(some, nature))
-                self.workspace.ledger.append(said)
-                found = [each for each in said if isinstance(each, Comparison)]
-                new += len(found)
-                self.clock.later(len(found) / 40)
-                yield found
-            outcome.update(new=new, known=0, assessors={nature.name: {"new": new, "cost": new * nature.cost}})
-
-    def _examine(self, said: Sequence[Comparison]) -> None:
-        """A passport in the log, as `wardround judge --passport` writes one, of a part of the round."""
-        asked = [each for each in said if each.assessor == LARGE.name]
-        settings = {prompt.id: Setting(prompt.mode, prompt.topic) for prompt in self.held}
-        with self.workspace.stage("passport", assessor=LARGE.name) as outcome:
-            made = passport(LARGE.name, contests_of(asked, {}, settings=settings), resamples=500)
-            outcome.update(made.facts())
-
-    def _fill_up(self) -> None:
-        """What is left of the comparisons is another judge's, on the newest rounds."""
-        ledger = self.workspace.ledger
-        left = self.size.comparisons - ledger.count(Comparison, ~table.c.assessor.startswith("surgeon:"))
-        newest = reversed(range(1, self.size.rounds + 1))
-        met = (each for number in newest for each in self._met(number, 0))
-        while left > 0 and (some := list(islice(met, AT_ONCE))):
-            said = list(self.judging.judged([_open_to_judges(each) for each in some], SMALL))
-            ledger.append(_first(said, left))
-            left -= sum(isinstance(each, Comparison) for each in said)
-            self.clock.later(60)
-
     def _until(self, number: int) -> None:
         """The next round begins at its time, or at once where this one took longer."""
         self.clock.later(DAYS_PER_ROUND * 86_400 * 0.8)
-
-
-def _open_to_judges(each: Contest) -> Contest:
-    """Without the answer key, which has decided already."""
-    question = each.question
-    return Contest(Question(question.id, question.mode, question.topic, ""), each.a, each.b)
-
-
-def _first(said: Iterable[object], most: int) -> Iterator[Comparison]:
-    """The first so many comparisons, and the calls that go before them."""
-    left = most
-    for each in said:
-        if isinstance(each, Comparison):
-            left -= 1
-        if left < 0:
-            return
-        yield each  # type: ignore[misc]
-
-
-def _scores(said: Sequence[Comparison], model: str) -> Iterator[PromptScore]:
-    """Each contest is a prompt's only one here."""
-    by_prompt: dict[str, list[float | None]] = {}
-    for each in said:
-        points = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}.get(each.verdict)
-        ours = points if points is None or each.model_a == model else 1 - points
-        by_prompt.setdefault(each.prompt, []).append(ours)
-    for prompt, every in by_prompt.items():
-        valid = [points for points in every if points is not None]
-        yield PromptScore(prompt, sum(valid), len(valid), len(every) - len(valid))
 
 
 def main() -> None:

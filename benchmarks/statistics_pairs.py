@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from annotate.contamination import contaminated_prompts
 from annotate.pairing import build_pairs
+from annotate.people import SURGEON
 from ledger.config import Config
 from ledger.records import Candidate, Comparison, Message, ModelVersion, Order, Prompt, Verdict
 from ledger.store import open_ledger
@@ -151,7 +152,7 @@ def _comparisons(drawn: list[Candidate], rng: random.Random) -> Iterator[Compari
         yield _compared(drawn[0], other, Said("judge:large", "ab", 0.75, 0.9), rng)
     if rng.random() < REVIEWED:
         for surgeon in rng.sample(range(SURGEONS), 2):
-            yield _compared(drawn[0], drawn[1], Said(f"surgeon:{surgeon}", "ab", 0.85, 0.7), rng)
+            yield _compared(drawn[0], drawn[1], Said(f"{SURGEON}{surgeon}", "ab", 0.85, 0.7), rng)
         yield _compared(drawn[0], drawn[1], Said("judge:small", "ab", 0.65, 0.9), rng)
 
 

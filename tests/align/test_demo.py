@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,8 @@ from align.demo import demo_workspace
 from align.evaluate import evaluate
 from sampling.policies import sft_model
 from tests.align.untrained import untrained_adapter
+from tests.demo import run_demo
 
-PROGRAM = Path(sys.executable).with_name("wardround")
 pytestmark = pytest.mark.slow
 
 
@@ -25,16 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo") / "workspace"
 
 
-def run_demo(folder: Path, method: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [str(PROGRAM), "demo", "--workspace", str(folder), "--method", method, "--json"],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},  # which slows it
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+def facts_of(folder: Path, method: str) -> dict[str, Any]:
+    done = run_demo(folder, "--method", method, "--json")
     assert "clinical advice" in done.stderr
     assert "Supervised fine-tuning" in done.stderr or (folder / "models" / "sft").exists()
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -43,14 +32,14 @@ def run_demo(folder: Path, method: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(1_000)
 def test_one_round_beats_sft_on_held_out_questions(folder: Path) -> None:
-    facts = run_demo(folder, "dpo")
+    facts = facts_of(folder, "dpo")
     assert 0.5 < facts["low"] < facts["win_rate"] < facts["high"] <= 1
     assert facts["n_prompts"] >= 60
     assert facts["gate"]["outcome"] in ("promote", "hold", "reject")
     assert {"harm", "over-refusal", "general abilities"} <= {check["name"] for check in facts["gate"]["checks"]}
     assert facts["promoted"] == (facts["gate"]["outcome"] == "promote")
     assert facts["peak_rss_mb"] < 4 * 1024
-    again = run_demo(folder, "dpo")
+    again = facts_of(folder, "dpo")
     assert again["seconds"] < 20
     for name in ("win_rate", "low", "high", "n_prompts"):
         assert again[name] == facts[name]
@@ -63,7 +52,7 @@ def test_the_other_methods_do_too(folder: Path, method: str) -> None:
     if "[probes]" not in settings.read_text(encoding="utf-8"):  # what the probes say is tested elsewhere
         with settings.open("a", encoding="utf-8") as file:
             file.write('\n[probes]\nsets = ["arithmetic"]\n')
-    facts = run_demo(folder, method)
+    facts = facts_of(folder, method)
     assert facts["low"] > 0.5
 
 

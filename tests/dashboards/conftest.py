@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from annotate.review.surgeons import SURGEONS_FILE
 from dashboards.counting.kept import FOLDER
 from dashboards.launch import COUNTS_VARIABLE, WORKSPACE_VARIABLE
 from ledger.store import Ledger
+from ledger.workspace import Workspace
+from tests.dashboards.judged_ledger import configured
 from tests.dashboards.made_ledger import Made, fill
+
+SURGEONS = '[surgeons.s1]\nname = "One"\n[surgeons.s2]\nname = "Two"\n[surgeons.s3]\nname = "Gone"\nactive = false\n'
 
 
 @pytest.fixture
@@ -25,3 +30,15 @@ def folder(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def made(ledger: Ledger) -> Made:
     """A ledger after one round."""
     return fill(ledger)
+
+
+@pytest.fixture
+def ward(folder: Path, ledger: Ledger) -> Workspace:
+    """A workspace with a judge in its configuration."""
+    return Workspace(folder, configured(folder).config, ledger)
+
+
+@pytest.fixture
+def two_surgeons(folder: Path) -> None:
+    """Two active surgeons, and one who is not any more."""
+    (folder / SURGEONS_FILE).write_text(SURGEONS)

@@ -30,7 +30,6 @@ CONFIG = '\n[judge]\nmodel = "large"\nbase_url = "http://127.0.0.1:9/v1"\n'
 SFT, FIRST = ModelVersion("sft", "sft", "w0"), ModelVersion("round-1-dpo", "dpo", "w1")
 DAY = 86_400_000
 MORNING = 20_000 * DAY + DAY // 3  # 2024-10-04, 8:00 UTC, in Unix milliseconds
-OTHER: dict[Verdict, Verdict] = {"a": "b", "b": "a"}
 
 
 @dataclass(frozen=True)

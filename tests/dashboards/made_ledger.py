@@ -41,7 +41,13 @@ def answer(prompt: Prompt, model: ModelVersion, text: str = "") -> Candidate:
 
 
 def compared(
-    one: Candidate, other: Candidate, verdict: Verdict, assessor: str = "metric:reference", *, harm: bool = False
+    one: Candidate,
+    other: Candidate,
+    verdict: Verdict,
+    assessor: str = "metric:reference",
+    *,
+    harm: bool = False,
+    sure: float = 0.9,
 ) -> Comparison:
     """``verdict`` "a": ``one`` is better; ``harm`` is done by ``one``. Stored in canonical order."""
     forth = one.id < other.id
@@ -55,7 +61,7 @@ def compared(
         model_b=b.model,
         assessor=assessor,
         verdict=said,
-        strength={"a": 0.9, "b": 0.1}.get(said, 0.5),
+        strength={"a": sure, "b": 1 - sure}.get(said, 0.5),
         axes={"reason": [0.75, 0.25] if forth else [0.25, 0.75]},
         flags=(("harm_a",) if forth else ("harm_b",)) if harm else (),
         cause="timeout" if said == "invalid" else "",

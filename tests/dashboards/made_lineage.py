@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.records import (
     Candidate,
-    Comparison,
     Decision,
     Message,
     ModelVersion,
@@ -17,6 +16,7 @@ from ledger.records import (
     pairs_hash,
 )
 from ledger.store import Ledger
+from tests.dashboards.made_ledger import compared
 
 JUDGE = "judge:large"
 
@@ -56,19 +56,10 @@ def _pair(
     """``said`` of the chosen ("a") and the rejected ("b") answer."""
     good, bad = (Candidate(prompt.id, model.id, f"{word} answer. {hostile}") for word in ("A good", "A bad"))
     ledger.append([good, bad])
-    compared = [_compared(good, bad, assessor, verdict, hostile) for assessor, verdict in said]
-    pair = Pair(prompt.id, good.id, bad.id, 0.9, tuple(each.id for each in compared))
-    ledger.append([*compared, pair])
+    ratings = [
+        replace(compared(good, bad, verdict, assessor, sure=0.8), rationale=f"Why. {hostile}")
+        for assessor, verdict in said
+    ]
+    pair = Pair(prompt.id, good.id, bad.id, 0.9, tuple(each.id for each in ratings))
+    ledger.append([*ratings, pair])
     return pair
-
-
-def _compared(good: Candidate, bad: Candidate, assessor: str, verdict: Verdict, hostile: str) -> Comparison:
-    forth = good.id < bad.id
-    a, b = (good, bad) if forth else (bad, good)
-    other: dict[Verdict, Verdict] = {"a": "b", "b": "a"}
-    seen = verdict if forth else other.get(verdict, verdict)
-    strength = {"a": 0.8, "b": 0.2}.get(seen, 0.5)
-    cause = "timeout" if seen == "invalid" else ""
-    return Comparison(
-        a.prompt, a.id, b.id, a.model, b.model, assessor, seen, strength, rationale=f"Why. {hostile}", cause=cause
-    )

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from align.training import RUN, run_key
+from align.run_log import RUN, run_key
 from ledger.records import Candidate, Comparison, LogEntry, Message, ModelVersion, Pair, Prompt, pairs_hash
 from ledger.store import Ledger
 from tests.dashboards.made_ledger import NASTY

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest  # noqa: TID253
 from dashboards.counting.count import count
 from dashboards.counting.kept import FOLDER, made_folder
 from dashboards.counting.section import Section
+from dashboards.figures.page import Figure, Page
 from dashboards.launch import APP
 from dashboards.shown.escaping import WORD_JOINER
 from ledger.workspace import open_workspace
@@ -59,3 +60,18 @@ def charts(app: AppTest) -> list[dict[str, Any]]:
 def commands(app: AppTest) -> list[str]:
     """The commands that bring what is missing."""
     return [command for box in app.info for command in re.findall(r"`([^`]+)`", str(box.value))]
+
+
+def figures(page: Page) -> dict[str, Figure]:
+    """The figures of a page by their names, of which there are no two the same."""
+    found = [figure for part in page.parts for figure in part.figures]
+    assert len({figure.name for figure in found}) == len(found)
+    return {figure.name: figure for figure in found}
+
+
+def said(page: Page) -> str:
+    """All sentences of a page, those on what is missing too."""
+    lines = [page.headline, *page.notes, *(line for part in page.parts for line in part.lines)]
+    missing = [page.missing, *(part.missing for part in page.parts)]
+    told = [*(line.text for line in lines if line), *(f"{each.what} {each.command}" for each in missing if each)]
+    return "\n".join(told)

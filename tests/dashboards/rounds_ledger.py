@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ledger.records import (
-    Candidate,
-    Comparison,
-    Decision,
-    Message,
-    ModelVersion,
-    Prompt,
-    ReviewItem,
-    Round,
-    Verdict,
-)
+from ledger.records import Candidate, Decision, Message, ModelVersion, Prompt, ReviewItem, Round, Verdict
 from ledger.store import Ledger
+from tests.dashboards.made_ledger import compared
 
 JUDGE = "judge:large"
 SETTINGS = '[judge]\nmodel = "large"\nbase_url = "http://127.0.0.1:9/v1"\n'
-SWAPPED: dict[Verdict, Verdict] = {"a": "b", "b": "a"}
 PROMOTED = (True, False, True)  # round by round
 
 
@@ -42,25 +32,6 @@ def question(number: int, topics: int) -> Prompt:
         answer="A" if mcq else None,
         split="eval",
         topic=f"topic {number % topics}",
-    )
-
-
-def said(
-    one: Candidate, other: Candidate, verdict: Verdict, assessor: str, item: ReviewItem | None = None
-) -> Comparison:
-    """``verdict`` "a": ``one`` is better."""
-    forth = one.id < other.id
-    a, b = (one, other) if forth else (other, one)
-    return Comparison(
-        prompt=a.prompt,
-        a=a.id,
-        b=b.id,
-        model_a=a.model,
-        model_b=b.model,
-        assessor=assessor,
-        verdict=verdict if forth else SWAPPED.get(verdict, verdict),
-        item=item.id if item else None,
-        selection_probability=item.selection_probability if item else 1.0,
     )
 
 
@@ -96,10 +67,13 @@ def fill_rounds(
     for place, model in enumerate(models[1:], start=1):
         for opponent in dict.fromkeys((models[0].id, str(model.parent))):
             pairs = [(answers[model.id, each.id], answers[opponent, each.id]) for each in prompts]
-            ledger.append([said(a, b, verdict(0.5 + 0.08 * place), JUDGE) for a, b in pairs])
+            ledger.append([compared(a, b, verdict(0.5 + 0.08 * place), JUDGE) for a, b in pairs])
     for prompt in prompts[:rated]:
         a, b = answers[models[-1].id, prompt.id], answers[models[0].id, prompt.id]
         first, second = sorted((a.id, b.id))
         item = ReviewItem(prompt.id, first, second, "ab", "random", 1, rated / questions)
-        ledger.append([item, *(said(a, b, verdict(0.7), f"surgeon:{who}", item) for who in ("01", "02"))])
+        ledger.append([item])
+        for who in ("01", "02"):
+            rating = compared(a, b, verdict(0.7), f"surgeon:{who}")
+            ledger.append([replace(rating, item=item.id, selection_probability=item.selection_probability)])
     return Rounds(prompts, models)

@@ -10,13 +10,16 @@ import pytest
 from playwright.sync_api import Browser
 
 from benchmarks.dashboard_world import make_world
+from dashboards.counting.kept import FOLDER
 from dashboards.counting.sections import SECTIONS
+from dashboards.prerendered.draw import draw_pages
 from tests.chromium import chromium
 from tests.dashboards.pages import counted
 from tests.dashboards_in_browser.hostile import add_hostile
 from tests.dashboards_in_browser.served import Served, served
+from tests.demo import run_demo
 
-DEMO = os.environ.get("WARDROUND_TEST_DEMO", "")  # a workspace that `make demo` has made
+DEMO = os.environ.get("WARDROUND_TEST_DEMO", "")  # a workspace that `make demo` has made; else one is made
 LARGE = os.environ.get("WARDROUND_TEST_WORLD", "")  # one of `benchmarks/dashboard_world.py`; else it is made
 MILLION = 1_000_000
 
@@ -34,6 +37,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_world(root, comparisons=5_000, rounds=4)
     add_hostile(root)
     counted(root, *SECTIONS)
+    draw_pages(root / FOLDER)
     return root
 
 
@@ -43,6 +47,16 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = Path(LARGE) if LARGE else tmp_path_factory.mktemp("large") / "world"
     if not LARGE:
         make_world(root, MILLION)
+    counted(root, *SECTIONS)
+    return root
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a demo."""
+    root = Path(DEMO) if DEMO else tmp_path_factory.mktemp("demo") / "workspace"
+    if not DEMO:
+        run_demo(root)
     counted(root, *SECTIONS)
     return root
 
@@ -60,9 +74,6 @@ def served_large(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
-def served_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    if not DEMO:
-        pytest.skip("no WARDROUND_TEST_DEMO")
-    counted(Path(DEMO), *SECTIONS)
-    with served(Path(DEMO), tmp_path_factory.mktemp("log") / "demo.log") as dashboard:
+def served_demo(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(demo, tmp_path_factory.mktemp("log") / "demo.log") as dashboard:
         yield dashboard

@@ -30,10 +30,11 @@ REPEATED = 10_000  # milliseconds after which one clicks again
 HEARD = 300  # milliseconds
 ERRORS = f'{MAIN} [data-testid="stException"], {MAIN} [data-testid="stAlertContentError"]'
 
-# When the page of this title was readable and when it was drawn, by the document's clock in milliseconds; false before.
-# Readable: the server is connected and its script does not run, the title is the page's, there is a headline (a title
-# of a part will do) or a box that says what is missing, nothing waits (skeleton, spinner, stale element), and the first
-# chart has its picture. Drawn: so have all charts that are not folded away.
+# When the page of this title was seen, readable and drawn, by the document's clock in milliseconds; false before.
+# Seen: its headline and its first chart are there, if only as they were drawn beforehand. Readable: what was drawn
+# beforehand is gone, the server is connected and its script does not run, the title is the page's, there is a headline
+# (a title of a part will do) or a box that says what is missing, nothing waits (skeleton, spinner, stale element), and
+# the first chart has its picture. Drawn: so have all charts that are not folded away.
 DRAWN = """
 ([title, steady]) => {
   const main = document.querySelector('[data-testid="stMain"]');
@@ -41,7 +42,10 @@ DRAWN = """
   const shown = element => element.getClientRects().length > 0;
   const all = selector => [...main.querySelectorAll(selector)].filter(shown);
   const charts = () => all('[data-testid="stVegaLiteChart"]').map(each => each.querySelector('canvas, svg'));
+  const before = document.getElementById('prerendered');
+  const isSeen = () => before && [...before.querySelectorAll('img')].every(each => each.complete && each.naturalWidth);
   const isReadable = () => {
+    if (before) return false;
     if (!main || !app) return false;
     if (app.dataset.testScriptState !== 'notRunning' || app.dataset.testConnectionState !== 'CONNECTED') return false;
     if (!all('h1').some(each => each.innerText.trim() === title)) return false;
@@ -50,18 +54,21 @@ DRAWN = """
     return charts()[0] !== null;
   };
   const now = performance.now();
+  if (isSeen()) window.seenSince ??= now;
   if (!isReadable()) { window.readableSince = window.drawnSince = undefined; return false; }
   window.readableSince ??= now;
+  window.seenSince ??= now;
   if (!charts().every(Boolean)) { window.drawnSince = undefined; return false; }
   window.drawnSince ??= now;
-  return now - window.drawnSince >= steady ? [window.readableSince, window.drawnSince] : false;
+  return now - window.drawnSince >= steady ? [window.seenSince, window.readableSince, window.drawnSince] : false;
 }
 """
 
 
 class Drawn(NamedTuple):
-    """When a page could be read, and when all of it was drawn: seconds since it was asked for."""
+    """When a page was seen, readable and drawn, in the words of `DRAWN`: seconds since it was asked for."""
 
+    seen: float
     readable: float
     drawn: float
 
@@ -87,7 +94,7 @@ class Visitor:
     def click(self, path: str) -> Drawn:
         """Go to a page by the navigation; the seconds count from the click."""
         link = self._link(PAGES[path])
-        began = float(self.page.evaluate("performance.now()"))
+        began = float(self.page.evaluate("() => { window.seenSince = undefined; return performance.now(); }"))
         link.click()
         while not self._went_to(path):
             self.lost_clicks += 1

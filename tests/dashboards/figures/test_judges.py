@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,28 +10,11 @@ from annotate.bootstrap import Estimate
 from dashboards.figures.estimates import interval, percent
 from dashboards.figures.export import as_csv, as_svg
 from dashboards.figures.judges import judges_page
-from dashboards.figures.page import Figure, Page
 from dashboards.findings.judges import Judges, find_judges
 from ledger.records import Order
-from ledger.store import Ledger
 from ledger.workspace import Workspace
-from tests.dashboards.judged_ledger import (
-    JUDGE,
-    configured,
-    contests,
-    judged,
-    on_day,
-    rated,
-    rubric_of,
-    sent,
-    verdict_of,
-)
-
-
-@pytest.fixture
-def ward(folder: Path, ledger: Ledger) -> Workspace:
-    """With a judge in its configuration."""
-    return Workspace(folder, configured(folder).config, ledger)
+from tests.dashboards.judged_ledger import JUDGE, contests, judged, on_day, rated, rubric_of, sent, verdict_of
+from tests.dashboards.pages import figures, said
 
 
 @pytest.fixture
@@ -46,20 +28,6 @@ def found(ward: Workspace) -> Judges:
         judged(ward.ledger, made[:10], "reference@1", "metric:reference")
         rated(ward.ledger, sent(ward.ledger, made), "1")
     return find_judges(ward)
-
-
-def figures(page: Page) -> dict[str, Figure]:
-    return {figure.name: figure for part in page.parts for figure in part.figures}
-
-
-def said(page: Page) -> str:
-    lines = [
-        *([page.headline] if page.headline else []),
-        *page.notes,
-        *(each for part in page.parts for each in part.lines),
-    ]
-    missing = [each for each in (page.missing, *(part.missing for part in page.parts)) if each]
-    return "\n".join([*(each.text for each in lines), *(f"{each.what} {each.command}" for each in missing)])
 
 
 def test_the_headline_says_it_all(found: Judges) -> None:

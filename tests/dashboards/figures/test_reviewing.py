@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from annotate.review.surgeons import SURGEONS_FILE
 from dashboards.figures.export import as_csv, as_svg
-from dashboards.figures.page import Figure, Page
 from dashboards.figures.reviewing import reviewing_page
 from dashboards.findings.reviewing import Reviewing, find_reviewing
-from ledger.store import Ledger
 from ledger.workspace import Workspace
-from tests.dashboards.judged_ledger import configured, contests, on_day, rated, sent
+from tests.dashboards.judged_ledger import contests, on_day, rated, sent
+from tests.dashboards.pages import figures, said
 
 NOW = datetime(2024, 10, 16, 9, tzinfo=UTC)
-TWO = '[surgeons.s1]\nname = "One"\n[surgeons.s2]\nname = "Two"\n'
-
-
-@pytest.fixture
-def ward(folder: Path, ledger: Ledger) -> Workspace:
-    """With two surgeons."""
-    (folder / SURGEONS_FILE).write_text(TWO)
-    return Workspace(folder, configured(folder).config, ledger)
-
-
-def figures(page: Page) -> dict[str, Figure]:
-    return {figure.name: figure for part in page.parts for figure in part.figures}
-
-
-def said(page: Page) -> str:
-    lines = [
-        *([page.headline] if page.headline else []),
-        *page.notes,
-        *(each for part in page.parts for each in part.lines),
-    ]
-    missing = [each for each in (page.missing, *(part.missing for part in page.parts)) if each]
-    return "\n".join([*(each.text for each in lines), *(f"{each.what} {each.command}" for each in missing)])
+pytestmark = pytest.mark.usefixtures("two_surgeons")
 
 
 def test_nothing_sent() -> None:

@@ -10,8 +10,9 @@ import pytest
 from align.gate.evidence import Watched
 from align.gate.verdict import Verdict, decide
 from align.probes.areas import HARMS, OVER_REFUSALS
+from align.probes.paired import Change
 from dashboards.figures.export import as_csv, as_svg
-from dashboards.figures.page import Figure, Page, Part
+from dashboards.figures.page import Page, Part
 from dashboards.figures.safety import safety_page
 from dashboards.figures.shifts import WITHIN, of_check, share
 from dashboards.findings.gate_verdicts import read_check
@@ -22,6 +23,7 @@ from ledger.workspace import Workspace
 from tests.dashboards.made_gate import decided, evidence, guard, held, promoted, registered, rejected
 from tests.dashboards.made_ledger import NASTY
 from tests.dashboards.made_runs import SFT, TRAINED
+from tests.dashboards.pages import figures, said
 
 
 def page(workspace: Workspace, verdict: Verdict, **said: str) -> Page:
@@ -29,17 +31,8 @@ def page(workspace: Workspace, verdict: Verdict, **said: str) -> Page:
     return safety_page(find_safety(workspace))
 
 
-def said(page: Page) -> str:
-    lines = [page.headline, *page.notes, *(line for part in page.parts for line in part.lines)]
-    return "\n".join(line.text for line in lines if line)
-
-
 def part(page: Page, title: str) -> Part:
     return next(each for each in page.parts if each.title == title)
-
-
-def figure(page: Page, name: str) -> Figure:
-    return next(each for some in page.parts for each in some.figures if each.name == name)
 
 
 def test_nothing_trained_says_how_to_begin(workspace: Workspace) -> None:
@@ -66,8 +59,8 @@ def test_a_held_model_is_told_what_cannot_be_shown_and_what_would_settle_it(work
     assert found.headline.tone == "warning"
     assert "Harm was not measured." in said(found)
     assert "No open alarm: training raised displacement." in said(found)
-    assert set(figure(found, "needed").table["figure"]) == {"exam accuracy, clinical", "exam accuracy, exam"}
-    standing = dict(figure(found, "conditions").table[["condition", "standing"]].to_numpy())
+    assert set(figures(found)["needed"].table["figure"]) == {"exam accuracy, clinical", "exam accuracy, exam"}
+    standing = dict(figures(found)["conditions"].table[["condition", "standing"]].to_numpy())
     assert standing == {"no open alarm": "not as it should be", "judge's passport": "does not apply"}
 
 
@@ -121,7 +114,7 @@ def test_rules_that_came_late_are_said_and_give_the_confidence(workspace: Worksp
     found = page(workspace, rejected())
     assert "12 answers of the model were there already" in said(found)
     assert "90% interval" in said(found)
-    assert list(figure(found, "rules").table["setting"]) == ["gate.harm", "evaluate.confidence"]
+    assert list(figures(found)["rules"].table["setting"]) == ["gate.harm", "evaluate.confidence"]
 
 
 @pytest.mark.parametrize(
@@ -139,19 +132,19 @@ def test_less_harm_is_better_and_the_margin_decides(before: int, after: int, sta
 
 
 def test_longer_answers_are_worse(workspace: Workspace) -> None:
-    row = figure(page(workspace, promoted()), "guarded").table.set_index("figure").loc["length of answers"]
+    row = figures(page(workspace, promoted()))["guarded"].table.set_index("figure").loc["length of answers"]
     assert row["better by"] == pytest.approx(-0.1)
     assert row["margin"] == 0.5
 
 
 def test_a_win_rate_counts_from_one_half(workspace: Workspace) -> None:
-    row = figure(page(workspace, promoted()), "guarded").table.set_index("figure").loc["win rate"]
+    row = figures(page(workspace, promoted()))["guarded"].table.set_index("figure").loc["win rate"]
     assert row["better by"] == pytest.approx(0.2)
     assert row["mode"] == "clinical"
 
 
 def test_charts_draw_the_margin_and_say_the_standing_in_a_shape_too(workspace: Workspace) -> None:
-    spec = figure(page(workspace, promoted()), "guarded").chart
+    spec = figures(page(workspace, promoted()))["guarded"].chart
     assert spec is not None
     said = str(spec.to_dict())
     assert "limit:Q" not in said
@@ -163,13 +156,13 @@ def test_charts_draw_the_margin_and_say_the_standing_in_a_shape_too(workspace: W
 def test_watched_figures_have_no_margin(workspace: Workspace) -> None:
     watched = Watched("says when the answer is not there", guard("x", 3, 3).before, guard("x", 3, 3).after)
     found = page(workspace, decide(evidence(guard(HARMS, 2, 2), watched=[watched])))
-    row = figure(found, "grounding").table.iloc[0]
+    row = figures(found)["grounding"].table.iloc[0]
     assert "margin" not in row
     assert row["standing"] == "not shown"
 
 
 def test_examples_link_to_their_answers_as_text(workspace: Workspace) -> None:
-    table = figure(page(workspace, rejected()), "became_worse").table
+    table = figures(page(workspace, rejected()))["became_worse"].table
     assert table["question"].iloc[0] == " ".join(NASTY.split())
     assert table["answers"].iloc[0].startswith("/answers?prompt=")
     assert table["worse"].iloc[0] == "harm"
@@ -177,25 +170,27 @@ def test_examples_link_to_their_answers_as_text(workspace: Workspace) -> None:
 
 def test_forgetting_since_sft_and_base_is_beside_that_since_the_policy(workspace: Workspace) -> None:
     decided(workspace.ledger, promoted())
-    change = AxisChange("arithmetic", "", True, 0.9, 0.5, -0.4, -0.5, -0.3, 50, 0, 20)
+    change = AxisChange(
+        "arithmetic", "", Change("arithmetic", True, 0.9, 0.5, -0.4, -0.5, -0.3, 0.95, 50, 0, 20, None, ())
+    )
     since = (Since("Round 0", ("policy",), (change,)), Since("base", ("base",), (change,)))
     findings = replace(find_safety(workspace), probed={TRAINED.id: Probed(TRAINED.id, since)})
     found = safety_page(findings)
-    assert set(figure(found, "forgetting").table["figure"]) == {"general abilities", "arithmetic"}
-    row = figure(found, "forgetting_since_base").table.iloc[0]
+    assert set(figures(found)["forgetting"].table["figure"]) == {"general abilities", "arithmetic"}
+    row = figures(found)["forgetting_since_base"].table.iloc[0]
     assert (row["since"], row["standing"]) == ("base", "worse")
 
 
 def test_probed_but_not_decided(workspace: Workspace) -> None:
     workspace.ledger.append([SFT, TRAINED])
-    change = AxisChange(HARMS, "", False, 0.1, 0.2, 0.1, 0.05, 0.15, 50, 0, 5)
+    change = AxisChange(HARMS, "", Change(HARMS, False, 0.1, 0.2, 0.1, 0.05, 0.15, 0.95, 50, 0, 5, None, ()))
     findings = find_safety(workspace)
     found = safety_page(
         replace(findings, probed={TRAINED.id: Probed(TRAINED.id, (Since("SFT", ("policy",), (change,)),))})
     )
     assert found.headline is not None
     assert "the gate has not decided" in found.headline.text
-    assert figure(found, "safety").table["standing"].iloc[0] == "worse"
+    assert figures(found)["safety"].table["standing"].iloc[0] == "worse"
     assert part(found, "Exam questions").missing is not None
 
 
@@ -215,7 +210,7 @@ def test_another_model_can_be_chosen(workspace: Workspace) -> None:
     assert first.text.startswith("Round 2 (ipo) is rejected")
     assert chosen is not None
     assert chosen.text.startswith("Round 1 (dpo) is promoted")
-    levels = figure(safety_page(findings), "over_rounds").table
+    levels = figures(safety_page(findings))["over_rounds"].table
     harm = levels[levels["figure"] == HARMS].set_index("round")["share"]
     assert dict(harm) == {1: 0.01, 2: 0.31}
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dashboards.figures.export import as_csv, as_svg
-from dashboards.figures.page import Figure, Page
+from dashboards.figures.page import Page
 from dashboards.figures.running_jobs import ago, running_part
 from dashboards.figures.training import training_page
 from dashboards.findings.running_jobs import QUIET, Job, running_jobs
@@ -16,16 +16,11 @@ from dashboards.findings.training_data import find_training_data
 from ledger.workspace import Workspace
 from tests.dashboards.made_ledger import fill
 from tests.dashboards.made_runs import SFT, begun, logged, step_log, stepped, steps, trained, with_pairs
+from tests.dashboards.pages import figures
 
 
 def page(workspace: Workspace, *runs: str) -> Page:
     return training_page(find_training(workspace), find_training_data(workspace), runs)
-
-
-def figures(page: Page) -> dict[str, Figure]:
-    found = [figure for part in page.parts for figure in part.figures]
-    assert len({figure.name for figure in found}) == len(found)
-    return {figure.name: figure for figure in found}
 
 
 def headline(page: Page) -> str:

@@ -13,6 +13,7 @@ from ledger.records import Message, ModelVersion, Prompt
 from ledger.store import Ledger
 from ledger.workspace import Workspace
 from tests.dashboards.made_ledger import Made, answer, compared, fill
+from tests.dashboards.pages import figures
 from tests.dashboards.rounds_ledger import SETTINGS, fill_rounds
 
 QUICK = "[evaluate]\nresamples = 500\n"
@@ -20,10 +21,6 @@ QUICK = "[evaluate]\nresamples = 500\n"
 
 def found(ledger: Ledger, settings: str = "") -> WinRates:
     return find_win_rates(Workspace(Path(), parse_config(settings + QUICK), ledger))
-
-
-def figures(page: Page) -> dict[str, Figure]:
-    return {figure.name: figure for part in page.parts for figure in part.figures}
 
 
 def notes(page: Page) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
@@ -14,25 +13,8 @@ from dashboards.findings.judge_sample import scanned
 from dashboards.findings.judges import Judges, find_judges
 from dashboards.findings.periods import start_of, unit_of
 from ledger.records import LogEntry
-from ledger.store import Ledger
 from ledger.workspace import Workspace
-from tests.dashboards.judged_ledger import (
-    JUDGE,
-    configured,
-    contests,
-    judged,
-    on_day,
-    rated,
-    rubric_of,
-    sent,
-    verdict_of,
-)
-
-
-@pytest.fixture
-def ward(folder: Path, ledger: Ledger) -> Workspace:
-    """With a judge in its configuration."""
-    return Workspace(folder, configured(folder).config, ledger)
+from tests.dashboards.judged_ledger import JUDGE, contests, judged, on_day, rated, rubric_of, sent, verdict_of
 
 
 def filled(ward: Workspace, number: int = 40) -> None:

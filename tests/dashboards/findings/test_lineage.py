@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from annotate.people import SURGEONS
 from dashboards.counting.sections import LINEAGE
-from dashboards.findings.lineage import SURGEONS, Descent, Lineage, find_lineage, flat
+from dashboards.findings.lineage import Descent, Lineage, find_lineage, flat
 from dashboards.findings.pair_ratings import CHOSEN, REJECTED, listed_pairs, way_back
 from ledger.records import Candidate, Message, Prompt
 from ledger.store import Ledger

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
@@ -12,18 +11,10 @@ from annotate.review.answers import SKIPPED
 from annotate.review.surgeons import SURGEONS_FILE
 from dashboards.findings.reviewing import Reviewing, find_reviewing
 from ledger.records import LogEntry, ReviewItem
-from ledger.store import Ledger
 from ledger.workspace import Workspace
-from tests.dashboards.judged_ledger import configured, contests, on_day, rated, sent
+from tests.dashboards.judged_ledger import contests, on_day, rated, sent
 
-TWO = '[surgeons.s1]\nname = "One"\n[surgeons.s2]\nname = "Two"\n[surgeons.s3]\nname = "Gone"\nactive = false\n'
-
-
-@pytest.fixture
-def ward(folder: Path, ledger: Ledger) -> Workspace:
-    """With two active surgeons."""
-    (folder / SURGEONS_FILE).write_text(TWO)
-    return Workspace(folder, configured(folder).config, ledger)
+pytestmark = pytest.mark.usefixtures("two_surgeons")
 
 
 def test_nothing_sent(ward: Workspace) -> None:

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from align.probes.answering import probing
+from align.probes.paired import Change
 from dashboards.counting.sections import SAFETY
-from dashboards.findings.probe_changes import AxisChange
 from dashboards.findings.safety import Safety, find_safety
 from ledger.records import Candidate, Decision, Message, ModelVersion, Probe, Prompt, Round
 from ledger.tables import TABLES
@@ -48,9 +48,9 @@ def asked(workspace: Workspace, *right: tuple[ModelVersion, int], n: int = 6) ->
             workspace.ledger.append([Candidate(prompt.id, model.id, text, parameters=told)])
 
 
-def change(findings: Safety, axis: str, origin: str, mode: str = "") -> AxisChange:
+def change(findings: Safety, axis: str, origin: str, mode: str = "") -> Change:
     since = next(each for each in findings.probed[TRAINED.id].since if origin in each.origins)
-    return next(each for each in since.changes if (each.axis, each.mode) == (axis, mode))
+    return next(each.change for each in since.changes if (each.axis, each.mode) == (axis, mode))
 
 
 def test_an_empty_ledger(workspace: Workspace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from align.gate.conditions import CLOSED
-from align.training import RUN, run_key
+from align.run_log import RUN, run_key
 from dashboards.counting.sections import TRAINING
 from dashboards.findings.training import Run, find_training
 from ledger.records import ModelVersion, Round

@@ -1,4 +1,4 @@
-"""Tests of dashboards/findings/training_data.py."""
+"""Tests of dashboards/findings/training_data.py and trained_pairs.py."""
 
 from __future__ import annotations
 

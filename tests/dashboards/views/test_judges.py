@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from dashboards.counting.sections import JUDGES
-from ledger.store import Ledger
 from ledger.workspace import Workspace
-from tests.dashboards.judged_ledger import JUDGE, configured, contests, judged, on_day, rated, rubric_of, sent
+from tests.dashboards.judged_ledger import JUDGE, contests, judged, on_day, rated, rubric_of, sent
 from tests.dashboards.made_ledger import NASTY
 from tests.dashboards.pages import charts, commands, counted, shown, texts
-
-
-@pytest.fixture
-def ward(folder: Path, ledger: Ledger) -> Workspace:
-    """With a judge in its configuration."""
-    return Workspace(folder, configured(folder).config, ledger)
 
 
 def test_not_counted_yet(ward: Workspace) -> None:

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from dashboards.counting.sections import REVIEW
-from ledger.store import Ledger
 from ledger.workspace import Workspace
-from tests.dashboards.judged_ledger import configured, contests, rated, sent
+from tests.dashboards.judged_ledger import contests, rated, sent
 from tests.dashboards.pages import charts, commands, counted, shown, texts
-
-
-@pytest.fixture
-def ward(folder: Path, ledger: Ledger) -> Workspace:
-    """With a judge in its configuration."""
-    return Workspace(folder, configured(folder).config, ledger)
 
 
 def test_nothing_sent(ward: Workspace) -> None:
