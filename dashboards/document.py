@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +19,8 @@ BODY = b"<body>"
 
 # Streamlit's parts for charts, which it asks for only when a chart is to be drawn: a second late.
 CHUNKS = ("ArrowVegaLiteChart", "loadVegaEmbed", "embed", "vega-interpreter", "Selectbox")
+# And those for tables, texts and downloads, which other pages want: loaded when nothing else is waited for.
+LATER = ("DataFrame", "Html", "TextInput", "DownloadButton")
 IMPORTED = re.compile(r"""(?:from|import)["']\./([\w.-]+\.js)["']""")
 
 
@@ -49,15 +51,19 @@ def document() -> bytes:
 
     static = Path(streamlit.__file__).parent / "static"
     html = (static / "index.html").read_bytes()
-    names = chunks(static / "static" / "js")
-    asked = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in names)
+    first = chunks(static / "static" / "js", CHUNKS)
+    later = [name for name in chunks(static / "static" / "js", LATER) if name not in first]
+    asked = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in first)
+    asked += "".join(
+        f'<link rel="modulepreload" crossorigin fetchpriority="low" href="./static/js/{name}">' for name in later
+    )
     return html.replace(b"<head>", TOLD, 1).replace(b"</head>", asked.encode() + b"</head>", 1)
 
 
-def chunks(folder: Path) -> list[str]:
-    """The files of `CHUNKS`, and all that they import; none where Streamlit keeps them otherwise."""
+def chunks(folder: Path, names: Sequence[str]) -> list[str]:
+    """The files of these parts, and all that they import; none where Streamlit keeps them otherwise."""
     found: dict[str, None] = {}
-    waiting = [file.name for name in CHUNKS for file in folder.glob(f"{name}.*.js")]
+    waiting = [file.name for name in names for file in folder.glob(f"{name}.*.js")]
     while waiting:
         name = waiting.pop()
         if name not in found:

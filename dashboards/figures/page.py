@@ -67,8 +67,8 @@ class Figure:
 
     @cached_property
     def spec(self) -> Mapping[str, Any]:
-        """The chart as Vega-Lite, made once: Altair checks every part of it against its schema, which takes a while."""
-        return {} if self.chart is None else self.chart.to_dict()
+        """The chart as Vega-Lite, made once. Altair's check against its schema takes a while; the tests make it."""
+        return {} if self.chart is None else self.chart.to_dict(validate=False)
 
 
 @dataclass(frozen=True)

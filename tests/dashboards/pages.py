@@ -63,9 +63,11 @@ def commands(app: AppTest) -> list[str]:
 
 
 def figures(page: Page) -> dict[str, Figure]:
-    """The figures of a page by their names, of which there are no two the same."""
+    """The figures of a page by their names, of which there are no two the same; their charts are valid Vega-Lite."""
     found = [figure for part in page.parts for figure in part.figures]
     assert len({figure.name for figure in found}) == len(found)
+    for figure in found:
+        assert figure.chart is None or figure.spec == figure.chart.to_dict(validate=True)
     return {figure.name: figure for figure in found}
 
 

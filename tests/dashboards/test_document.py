@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from dashboards.document import CHUNKS, Document, chunks
+from dashboards.document import CHUNKS, LATER, Document, chunks
 
 SCRIPTS = Path(streamlit.__file__).parent / "static" / "static" / "js"
 
@@ -63,8 +63,8 @@ def test_what_is_asked_for_early_is_there(client: TestClient) -> None:
 
 
 def test_every_chunk_is_known_to_this_streamlit() -> None:
-    found = chunks(SCRIPTS)
-    for name in CHUNKS:
+    found = chunks(SCRIPTS, (*CHUNKS, *LATER))
+    for name in (*CHUNKS, *LATER):
         assert any(each.startswith(f"{name}.") for each in found), name
     assert len(found) == len(set(found))
 
@@ -73,5 +73,5 @@ def test_another_streamlit_without_them_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "embed.1.js").write_text('import{a}from"./other.2.js";import"./third.3.js"')
     (tmp_path / "other.2.js").write_text('export{a}from"./embed.1.js"')
     (tmp_path / "third.3.js").write_text("")
-    assert sorted(chunks(tmp_path)) == ["embed.1.js", "other.2.js", "third.3.js"]
-    assert chunks(tmp_path / "nowhere") == []
+    assert sorted(chunks(tmp_path, ("embed",))) == ["embed.1.js", "other.2.js", "third.3.js"]
+    assert chunks(tmp_path / "nowhere", ("embed",)) == []

@@ -64,6 +64,10 @@ DRAWN = """
 }
 """
 
+FORGET = """
+() => { window.seenSince = window.readableSince = window.drawnSince = undefined; return performance.now(); }
+"""
+
 
 class Drawn(NamedTuple):
     """When a page was seen, readable and drawn, in the words of `DRAWN`: seconds since it was asked for."""
@@ -94,7 +98,7 @@ class Visitor:
     def click(self, path: str) -> Drawn:
         """Go to a page by the navigation; the seconds count from the click."""
         link = self._link(PAGES[path])
-        began = float(self.page.evaluate("() => { window.seenSince = undefined; return performance.now(); }"))
+        began = float(self.page.evaluate(FORGET))
         link.click()
         while not self._went_to(path):
             self.lost_clicks += 1
