@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ledger.config import parse_config
 from ledger.store import Ledger, open_ledger
@@ -20,6 +21,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A suite started in the background ignores Ctrl-C, and so would every program that it starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# In a fresh checkout the first text that Hypothesis draws has it make a table of all characters, which takes seconds.
+settings.register_profile("suite", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 # A SQLAlchemy URL of an empty PostgreSQL database that the tests may fill; set by .ci/run.
 POSTGRES = os.environ.get("WARDROUND_TEST_POSTGRES", "")
