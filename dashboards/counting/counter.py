@@ -1,7 +1,7 @@
 """The process that keeps the findings current while the dashboard is open: `python -m dashboards.counting.counter`.
 
 It is a process of its own that runs on what others leave over, and after each section rests nine times as long as it
-has worked: a page never waits for a count, and a judging run beside it hardly notices.
+has counted: a page never waits for a count, and a judging run beside it hardly notices.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ def keep_counted(root: Path, folder: Path) -> None:
         while True:
             for section in SECTIONS:
                 awaited = read_stamp(folder, section) is None  # a page says that it waits for it
-                worked = counted(root, folder, section) + draw_pages(folder)
-                time.sleep(0 if awaited else REST * worked)
+                seconds = counted(root, folder, section)
+                draw_pages(folder)
+                time.sleep(0 if awaited else REST * seconds)
             time.sleep(LOOK_AGAIN)
 
 
