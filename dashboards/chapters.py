@@ -15,6 +15,7 @@ from dashboards.figures.reviewing import reviewing_page
 from dashboards.figures.safety import safety_page
 from dashboards.figures.training import training_page
 from dashboards.figures.win_rates import win_rates_page
+from dashboards.navigation import PAGES
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,20 @@ class Chapter:
     """A page that shows findings of the whole ledger."""
 
     name: str  # of its view, and stem of its files
-    title: str
     sections: tuple[Section[Any], ...]  # what the page cannot do without comes first
     page: Callable[..., Page]  # takes the findings of each, None where there are none
 
+    @property
+    def title(self) -> str:
+        """As the navigation has it."""
+        return PAGES[self.name][0]
+
 
 CHAPTERS = (
-    Chapter("win_rates", "Win rates", (WIN_RATES,), win_rates_page),
-    Chapter("judges", "Judge", (JUDGES,), judges_page),
-    Chapter("reviewing", "Review", (REVIEW,), reviewing_page),
-    Chapter("training", "Training", (TRAINING, TRAINING_DATA), training_page),
-    Chapter("safety", "Safety and regressions", (SAFETY,), safety_page),
-    Chapter("lineage", "Lineage", (LINEAGE,), lineage_page),
+    Chapter("win_rates", (WIN_RATES,), win_rates_page),
+    Chapter("judges", (JUDGES,), judges_page),
+    Chapter("reviewing", (REVIEW,), reviewing_page),
+    Chapter("training", (TRAINING, TRAINING_DATA), training_page),
+    Chapter("safety", (SAFETY,), safety_page),
+    Chapter("lineage", (LINEAGE,), lineage_page),
 )

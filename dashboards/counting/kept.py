@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -42,6 +43,11 @@ class Stamp:
     at: float  # Unix seconds
     seconds: float  # that it took
     problem: str = ""
+
+    @property
+    def moment(self) -> str:
+        """When, for people, in UTC."""
+        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True)

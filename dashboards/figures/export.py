@@ -47,4 +47,4 @@ def svg_as_png(svg: bytes) -> bytes:
 def _on_paper(figure: Figure) -> dict[str, object]:
     if figure.chart is None:
         raise ValueError(f"{figure.name} is a table without a chart")
-    return on_paper(figure.chart)
+    return on_paper(figure.spec)

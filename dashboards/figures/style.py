@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import altair as alt
-
-    from dashboards.figures.page import Chart
 
 # Okabe and Ito (2008): apart for colour-blind readers. The tones keep a contrast of 3:1 to a white and to a dark page,
 # and a shape, a dash or a label always says the same again.
@@ -60,9 +59,9 @@ def series_scale(names: Sequence[str]) -> tuple[alt.Scale, alt.Scale]:
     return alt.Scale(domain=list(names), range=colours), alt.Scale(domain=list(names), range=dashes)
 
 
-def on_paper(chart: Chart) -> dict[str, Any]:
-    """The same chart for print, as Vega-Lite: on white, its texts in black, in a size that can be read."""
-    paper: dict[str, Any] = chart.to_dict()
+def on_paper(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A chart, as Vega-Lite, for print: on white, its texts in black, in a size that can be read."""
+    paper: dict[str, Any] = deepcopy(dict(spec))
     _blacken(paper)
     return {**paper, "config": {**paper.get("config", {}), **PAPER}}
 

@@ -30,7 +30,7 @@ def _drawn(folder: Path, chapter: Chapter) -> bytes:
         return b""
     try:
         page = chapter.page(*(each.findings if each else None for each in kept))
-        return as_html(chapter.name, page, kept[0].stamp.at).encode()
+        return as_html(chapter.name, page, kept[0].stamp.moment).encode()
     except Exception:
         traceback.print_exc()
         say(f"dashboard: {chapter.title} could not be drawn beforehand")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from dashboards.figures.export import as_screen_svg
@@ -14,20 +13,20 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 WIDE, NARROW = 1_120, 350  # pixels of the column: in a window of 1280, on a phone
 
 
-def as_html(view: str, page: Page, at: float) -> str:
+def as_html(view: str, page: Page, counted: str) -> str:
     """The page as it opens, down to its first chart.
 
     Args:
         view: name of the page in the navigation.
         page: as it opens.
-        at: when its findings were counted, in Unix seconds.
+        counted: when its findings were, for people, in UTC.
     """
     parts, figure = _first(page)
     return template(TEMPLATE).render(
         title=PAGES[view][0],
         links=[(path_of(name), title) for name, (title, _) in PAGES.items()],
         notice=NOTICE,
-        counted=datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        counted=counted,
         page=page,
         parts=parts,
         figure=figure,

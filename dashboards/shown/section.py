@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import streamlit as st  # noqa: TID253 - streamlit itself runs what imports this
@@ -35,8 +34,7 @@ def _freshness(section: Section[Any], shown: int, kept: Kept[Any] | None) -> Non
         st.rerun()
     if kept is None:
         return
-    when = datetime.fromtimestamp(kept.stamp.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    st.caption(f"Counted {when} UTC{_since(section, kept)}")
+    st.caption(f"Counted {kept.stamp.moment} UTC{_since(section, kept)}")
 
 
 def _since(section: Section[Any], kept: Kept[Any]) -> str:

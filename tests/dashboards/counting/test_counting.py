@@ -18,6 +18,8 @@ from dashboards.counting.counter import counted
 from dashboards.counting.kept import (
     FOLDER,
     Kept,
+    Source,
+    Stamp,
     forget_drafts,
     forget_unreadable,
     keep,
@@ -177,6 +179,10 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(InputError, match="cache"):
         made_folder(tmp_path / "cache" / "dashboard")
+
+
+def test_a_stamp_tells_its_moment_to_people() -> None:
+    assert Stamp(Source((1,), "c", "d"), at=1_795_000_000.0, seconds=1.0).moment == "2026-11-18 11:06:40"
 
 
 def test_a_source_names_the_rows_it_was_counted_from(folder: Path, place: Path, ledger: Ledger) -> None:

@@ -91,7 +91,7 @@ def test_a_page_that_cannot_be_drawn_is_told_and_keeps_no_other_back(
     fill(ledger, rounds=1)
     counted(folder, *SECTIONS)
 
-    def cannot(view: str, page: Page, at: float) -> str:
+    def cannot(view: str, page: Page, at: str) -> str:
         if view == "win_rates":
             raise ValueError("no chart")
         return as_html(view, page, at)

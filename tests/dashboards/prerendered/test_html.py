@@ -15,7 +15,7 @@ from dashboards.figures.page import NOTICE, Figure, Line, Missing, Page, Part
 from dashboards.prerendered.html import NARROW, WIDE, as_html
 from tests.dashboards.made_ledger import NASTY
 
-AT = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
+AT = "2026-11-18 11:06:40"
 
 
 class Seen(HTMLParser):
