@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from pathlib import Path
 
@@ -13,14 +12,12 @@ from dashboards.prerendered.kept import html_file
 from ledger.screen import say
 
 
-def draw_pages(folder: Path) -> float:
-    """Draw each page whose findings in ``folder`` are others than those of its HTML; the seconds that it took."""
-    began = time.monotonic()
+def draw_pages(folder: Path) -> None:
+    """Draw each page whose findings in ``folder`` are others than those of its HTML."""
     for chapter in CHAPTERS:
         newest = max(_changed(kept_file(folder, section)) for section in chapter.sections)
         if newest != _changed(html_file(folder, chapter.name)):
             replace_file(html_file(folder, chapter.name), _drawn(folder, chapter), newest)
-    return time.monotonic() - began
 
 
 def _drawn(folder: Path, chapter: Chapter) -> bytes:
