@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -53,9 +54,13 @@ def test_help_names_every_command_and_says_that_it_is_no_clinical_advice() -> No
 
 
 def test_help_takes_less_than_half_a_second() -> None:
+    # as a user has it: with the bytecode of the run before, and without a tracer of the tests' coverage
+    traced = ("COVERAGE_", "PYTHONDONTWRITEBYTECODE")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(traced)}
+
     def seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run("--help")
+        subprocess.run([str(PROGRAM), "--help"], env=bare, capture_output=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

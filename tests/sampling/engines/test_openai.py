@@ -305,7 +305,7 @@ class TestWholeServer:
         with serving(script, LISTED) as server, opened(server, concurrency=4) as engine:
             with pytest.raises(EndpointError, match="key is refused"):
                 keep(engine.sample(request(str(number)) for number in range(40)), got)
-            assert len(server.asked) == len(got) + 1 <= 14
+            assert len(server.asked) == len(got) + 1 < 20  # an answer may overtake the refusal
 
     def test_a_server_that_dies_ends_the_work(self) -> None:
         context = serving(drawn, LISTED)
