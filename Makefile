@@ -15,6 +15,9 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
+# The tests start hundreds of programs: their modules are compiled once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-vllm test-argilla argilla-conformance test-review test-dashboard screenshots argilla-env argilla-lock lint bench vllm-env clean
 
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -112,12 +112,18 @@ class Scripted:
         return self.chat(body) if path == "/v1/chat/completions" else failure(404)
 
 
+class Listening(ThreadingHTTPServer):
+    """A server that takes many connections at once: those beyond the queue wait for seconds, or get no answer."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+
 @contextmanager
 def serving(chat: Script, models: Answer | None = None, key: str = "") -> Iterator[Scripted]:
     """Run a server for the length of the block."""
     scripted = Scripted(chat, models if models is not None else listing(MODEL), key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(scripted))
-    server.daemon_threads = True
+    server = Listening(("127.0.0.1", 0), _handler(scripted))
     scripted.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -239,11 +239,11 @@ def test_whatever_it_holds_comes_back(ledger: Ledger, values: Anything) -> None:
         assert content_id(read) == record.id
 
 
-def test_the_migrations_make_the_tables_that_the_code_reads(ledger: Ledger) -> None:
+def test_the_migrations_make_the_tables_that_the_code_reads(url: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    with ledger.engine.connect() as connection:
+    with open_ledger(url) as ledger, ledger.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == SCHEMA_VERSION
