@@ -21,24 +21,30 @@ LISTED = 100  # at once
 PROMPT = "prompt"  # in the address
 VISIBLE = 5  # rows, without scrolling
 WIDE, NARROW, FEW = 460, 110, 215  # pixels
-START, CLICKED = "answers-list-start", "answers-list-clicked"
+START, CLICKED, OPENED = "answers-list-start", "answers-list-clicked", "answers-list-opened"
 SHORT = {"disagree": "disagree", "harm": "harm", "flipped": "flipped"}
 
 
 def opened_prompt(index: PromptIndex, places: Sequence[int]) -> str:
-    """The id of the prompt that is open: what the address says, else the first of the list; "" if there is none."""
-    asked = st.query_params.get(PROMPT, "").strip()
-    place = index.place.get(asked)
+    """The id of the prompt that is open; "" if there is none.
+
+    It is the one in the address, else the first of the list, and that for as long as it fits the filters. What nobody
+    has chosen does not go into the address: the browser's Back would only lead to where it is put there again.
+    """
+    named = st.query_params.get(PROMPT, "").strip()
     moved = st.session_state.pop(MOVED, False)
-    if place is None and asked and not moved:
+    if named in index.place and not (moved and not _fits(index, places, named)):
+        return named
+    opened: str = st.session_state.get(OPENED, "")
+    if named or not _fits(index, places, opened):
+        opened = index.id[places[0]] if len(places) else ""
+    if named and not moved:
         st.warning(
-            f"There is no question {escaped(asked)} here, or it came after the last count.", icon=":material/link_off:"
+            f"There is no question {escaped(named)} here, or it came after the last count.", icon=":material/link_off:"
         )
-    elif place is not None and not (moved and _position(places, place) is None):
-        return asked
-    first = index.id[places[0]] if len(places) else ""
-    _open(first)
-    return first
+    st.query_params.pop(PROMPT, None)
+    st.session_state[OPENED] = opened
+    return opened
 
 
 def show_list(index: PromptIndex, places: Sequence[int], chosen: str) -> None:
@@ -112,7 +118,7 @@ def _steps(index: PromptIndex, places: Sequence[int], here: int | None) -> None:
             st.caption("The question below does not fit the filters.")
         else:
             st.caption(
-                f"Question {here + 1:,} of {last + 1:,}. Tick a row's box to open it; this page's address leads to it."
+                f"Question {here + 1:,} of {last + 1:,}. Tick a row's box to open it; the address then leads to it."
             )
 
 
@@ -129,10 +135,13 @@ def _click(key: str, ids: Sequence[str]) -> None:
 
 
 def _open(prompt: str) -> None:
-    if not prompt:
-        st.query_params.pop(PROMPT, None)
-    elif st.query_params.get(PROMPT) != prompt:
+    if st.query_params.get(PROMPT) != prompt:
         st.query_params[PROMPT] = prompt
+
+
+def _fits(index: PromptIndex, places: Sequence[int], prompt: str) -> bool:
+    """Is it one of the list?"""
+    return prompt in index.place and _position(places, index.place[prompt]) is not None
 
 
 def _position(places: Sequence[int], place: int) -> int | None:

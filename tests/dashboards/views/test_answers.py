@@ -158,7 +158,25 @@ def test_a_filter_that_the_open_prompt_does_not_fit_opens_the_first_that_does(fo
     app.selectbox(key="mode").select("clinical").run()
     assert "Question 5?" in texts(app, "text")  # it fits, and stays
     app.selectbox(key="topic").select("biliary").run()
-    assert app.query_params["prompt"] == made.prompts[9].id
+    assert "Question 9?" in texts(app, "text")
+    assert "prompt" not in app.query_params
+
+
+def test_what_nobody_chose_is_not_in_the_address_and_stays_open_when_others_come(
+    folder: Path, ledger: Ledger, made: Made
+) -> None:
+    def harmed(number: int) -> None:
+        ours, theirs = (answer(made.prompts[number], model) for model in made.models)
+        ledger.append([compared(ours, theirs, "b", "surgeon:meyer", harm=True)])
+        counted(folder, PROMPTS)
+
+    harmed(5)
+    app = opened(folder, flagged="harm")
+    harmed(3)
+    app.run()
+    assert listed(app) == ["Question 3?", "Question 5?"]
+    assert selected(app) == "Question 5?"
+    assert "prompt" not in app.query_params
 
 
 def test_the_address_opens_a_prompt_that_the_filters_leave_out(folder: Path, made: Made) -> None:
@@ -176,7 +194,7 @@ PROMPT_TRAINED_ON = Prompt((Message("user", "A training question?"),), topic="he
 def test_the_address_holds_the_filters(folder: Path, made: Made) -> None:
     app = opened(folder, mode="exam", topic="biliary", text="QUESTION")
     assert listed(app) == ["Question 8?", "Question 10?"]
-    assert app.query_params["prompt"] == made.prompts[8].id
+    assert "Question 8?" in texts(app, "text")
 
 
 @pytest.mark.parametrize("unknown", ["nothing", NASTY, "0" * 32])
