@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotate.bootstrap import Estimate
+from dashboards.figures.rows import DOWN, ROW, UP, no_difference
 from dashboards.figures.style import BLUE, INK, series_scale
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from dashboards.figures.page import Chart, Format
 
-ROW = 46  # pixels: a line of text, and the interval below it
 TALL = 210  # of a chart over time
 FORMATS: dict[str, Format] = {
     "rate": "percent",
@@ -69,12 +69,11 @@ def estimates_chart(
 
     Args:
         table: of `estimates_table`.
-        middle: where a dashed line stands, which says "no difference".
+        middle: where a line stands, which says "no difference".
         signed: the rates lie about 0, and not between 0 and 1.
         close: the axis ends with the highest rate, not at 1.
     """
     import altair as alt
-    import pandas as pd
 
     shown = table[table["rate"].notna()].copy()
     shown["figures"] = [_figures(row, signed=signed) for row in shown.to_dict("records")]
@@ -84,19 +83,18 @@ def estimates_chart(
     y = alt.Y("what:N", sort=list(shown["what"]), axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
     rows = alt.Chart(shown).encode(y=y, tooltip=tooltips(["what"], shown, signed=signed))
     layers: list[Any] = [
-        rows.mark_rule(strokeWidth=5, opacity=0.45, color=BLUE, yOffset=8).encode(
+        rows.mark_rule(strokeWidth=5, opacity=0.45, color=BLUE, yOffset=DOWN).encode(
             x=alt.X("from:Q", scale=scale, axis=axis), x2="to:Q"
         ),
-        rows.mark_point(size=90, filled=True, opacity=1, color=BLUE, yOffset=8).encode(
+        rows.mark_point(size=90, filled=True, opacity=1, color=BLUE, yOffset=DOWN).encode(
             x=alt.X("rate:Q", scale=scale, axis=axis)
         ),
-        rows.mark_text(align="left", baseline="middle", color=INK, fontSize=13, dy=-9).encode(
+        rows.mark_text(align="left", baseline="middle", color=INK, fontSize=13, dy=UP).encode(
             x=alt.value(0), text="figures:N"
         ),
     ]
     if middle is not None:
-        rule = alt.Chart(pd.DataFrame({"middle": [middle]})).mark_rule(color=INK, strokeDash=[6, 4])
-        layers.insert(0, rule.encode(x=alt.X("middle:Q", scale=scale, axis=axis)))
+        layers.insert(0, no_difference(rows, alt.XDatum(middle, scale=scale, axis=axis)))
     return alt.layer(*layers).properties(height=ROW * max(1, len(shown)) + 4)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from align.winrate import WinRate
 from dashboards.figures.page import Format
+from dashboards.figures.rows import DOWN, ROW, UP, no_difference
 from dashboards.figures.style import INK, OUTCOMES, SHAPES, scale
 from dashboards.findings.win_rates import Outcome, outcome
 
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
     import altair as alt
     from pandas import DataFrame
 
-ROW = 46  # pixels
-BELOW = 45  # for the axis
+BELOW = 45  # pixels, for the axis
 LONGEST = 28  # characters of a name in a chart; the table has it whole
-UP, DOWN = -9, 8  # pixels from a row's middle: its name, its bar
 
 # The columns of a table, in their order, by the fields.
 TITLES = {
@@ -107,14 +106,14 @@ def interval_chart(rows: Sequence[Interval]) -> alt.LayerChart | alt.FacetChart:
     shape = alt.Shape("outcome:N", scale=scale(SHAPES), legend=None)
     # A hairline leads the eye from the name to a bar that is far away.
     whole = base.mark_rule(color=INK, opacity=0.25, yOffset=DOWN).encode(x=alt.datum(0.0), x2=alt.datum(1.0))
-    layers: list[Any] = [whole, _half()]
+    layers: list[Any] = [whole, no_difference(base, alt.XDatum(0.5, **_axis()))]
     layers.append(
         base.mark_rule(strokeWidth=5, opacity=0.55, yOffset=DOWN, strokeCap="round").encode(
             x=_share("low"), x2="high:Q", color=colour
         )
     )
     if any(each.invalid for each in rows):
-        tick = base.mark_tick(color=INK, thickness=2, size=16, yOffset=DOWN)
+        tick = base.mark_tick(color=INK, thickness=2, size=12, yOffset=DOWN)
         layers += [tick.encode(x=_share(bound)) for bound in ("worst", "best")]
     point = base.mark_point(size=110, filled=True, opacity=1, yOffset=DOWN)
     layers.append(point.encode(x=_share("rate"), color=colour, shape=shape))
@@ -148,19 +147,18 @@ def _rows(order: list[str]) -> alt.Y:
     return alt.Y("row:N", sort=order, title=None, axis=axis)
 
 
-def _half() -> alt.Chart:
-    import altair as alt
-    import pandas as pd
-
-    rule: alt.Chart = alt.Chart(pd.DataFrame({"half": [0.5]})).mark_rule(color=INK, strokeDash=[6, 4])
-    return rule.encode(x=_share("half"))
-
-
 def _share(column: str) -> alt.X:
     import altair as alt
 
+    return alt.X(f"{column}:Q", **_axis())
+
+
+def _axis() -> dict[str, Any]:
+    """From nothing to all, for every layer."""
+    import altair as alt
+
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], labelFlush=True, grid=False, ticks=True)
-    return alt.X(f"{column}:Q", scale=alt.Scale(domain=[0, 1]), title=None, axis=axis)
+    return {"scale": alt.Scale(domain=[0, 1]), "title": None, "axis": axis}
 
 
 def _tooltip(rows: Sequence[Interval]) -> list[Any]:
