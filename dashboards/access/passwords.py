@@ -7,7 +7,7 @@ import hmac
 import os
 from base64 import b64decode, b64encode
 
-from ledger.config import SCRYPT
+from ledger.access_fields import SCRYPT
 from ledger.errors import InputError
 
 LEAST = 12  # characters
