@@ -147,7 +147,7 @@ class World:
                 some = met[:REVIEWED]
                 contests += some
                 reviewing.push(some, said, all_answered=number < self.size.rounds)
-            self._until(number + 1)
+            self.clock.later(DAYS_PER_ROUND * 86_400 * 0.8)  # until the next round begins
         reviewing.adjudicate({(each.a.id, each.b.id): each for each in contests})
         self.verdicts.fill_up(self.size.comparisons, self.size.rounds)
         last = planned(self.size.rounds + 1, policy, self.answering.skills[policy])
@@ -188,10 +188,6 @@ class World:
     def _slice(self, number: int) -> list[Prompt]:
         each = -(-len(self.train) // self.size.rounds)
         return self.train[(number - 1) * each : number * each]
-
-    def _until(self, number: int) -> None:
-        """The next round begins at its time, or at once where this one took longer."""
-        self.clock.later(DAYS_PER_ROUND * 86_400 * 0.8)
 
 
 def main() -> None:
