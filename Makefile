@@ -85,7 +85,8 @@ test-review: $(VENV)/installed-test $(ARGILLA_VENV)/installed
 	$(BIN)/python -m pytest -p no:xdist tests/review_server
 
 # The dashboard's pages in a real browser: Debian's, or WARDROUND_TEST_CHROMIUM. A demo and a million comparisons are
-# made first, in minutes; WARDROUND_TEST_DEMO and WARDROUND_TEST_WORLD name workspaces that were made before.
+# made first, in minutes; WARDROUND_TEST_WORLD names a workspace of a million that was made before, WARDROUND_TEST_DEMO
+# where the demo is: `make test` and `make test-dashboard` make it where there is none.
 test-dashboard: $(VENV)/installed-test
 	$(BIN)/python -m pytest -p no:xdist --timeout 1500 tests/dashboards_in_browser
 

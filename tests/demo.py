@@ -9,6 +9,12 @@ from pathlib import Path
 
 PROGRAM = Path(sys.executable).with_name("wardround")
 PATIENCE = 900  # seconds; it takes a few minutes
+KEPT = os.environ.get("WARDROUND_TEST_DEMO", "")  # where a demo is, or is to be, that several runs of tests share
+
+
+def demo_folder(otherwise: Path) -> Path:
+    """Where the demo is to be run; where it was run already, it ends in seconds."""
+    return Path(KEPT) if KEPT else otherwise
 
 
 def run_demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

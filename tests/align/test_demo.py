@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,26 @@ from align.demo import demo_workspace
 from align.evaluate import evaluate
 from sampling.policies import sft_model
 from tests.align.untrained import untrained_adapter
-from tests.demo import run_demo
+from tests.demo import demo_folder, run_demo
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "workspace"
+    return demo_folder(tmp_path_factory.mktemp("demo") / "workspace")
+
+
+@pytest.fixture(scope="module")
+def another(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, after the round of the first test, for other methods; with few probes, which are tested elsewhere."""
+    if not folder.exists():
+        run_demo(folder)
+    copied = tmp_path_factory.mktemp("other-methods") / "workspace"
+    shutil.copytree(folder, copied)
+    with (copied / "wardround.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[probes]\nsets = ["arithmetic"]\n')
+    return copied
 
 
 def facts_of(folder: Path, method: str) -> dict[str, Any]:
@@ -47,18 +60,14 @@ def test_one_round_beats_sft_on_held_out_questions(folder: Path) -> None:
 
 @pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("method", ["ipo", "orpo", "kto"])
-def test_the_other_methods_do_too(folder: Path, method: str) -> None:
-    settings = folder / "wardround.toml"
-    if "[probes]" not in settings.read_text(encoding="utf-8"):  # what the probes say is tested elsewhere
-        with settings.open("a", encoding="utf-8") as file:
-            file.write('\n[probes]\nsets = ["arithmetic"]\n')
-    facts = facts_of(folder, method)
+def test_the_other_methods_do_too(another: Path, method: str) -> None:
+    facts = facts_of(another, method)
     assert facts["low"] > 0.5
 
 
-def test_an_untrained_adapter_comes_out_even(folder: Path) -> None:
+def test_an_untrained_adapter_comes_out_even(another: Path) -> None:
     """Nothing about the demo's result is hard-wired: without training there is no win."""
-    with demo_workspace(folder) as workspace:
+    with demo_workspace(another) as workspace:
         sft = sft_model(workspace)
         rate = evaluate(workspace, untrained_adapter(workspace, sft), sft).overall
     assert rate.low <= 0.5 <= rate.high

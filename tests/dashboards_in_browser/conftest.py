@@ -17,9 +17,8 @@ from tests.chromium import chromium
 from tests.dashboards.pages import counted
 from tests.dashboards_in_browser.hostile import add_hostile
 from tests.dashboards_in_browser.served import Served, served
-from tests.demo import run_demo
+from tests.demo import demo_folder, run_demo
 
-DEMO = os.environ.get("WARDROUND_TEST_DEMO", "")  # a workspace that `make demo` has made; else one is made
 LARGE = os.environ.get("WARDROUND_TEST_WORLD", "")  # one of `benchmarks/dashboard_world.py`; else it is made
 MILLION = 1_000_000
 
@@ -54,9 +53,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of a demo."""
-    root = Path(DEMO) if DEMO else tmp_path_factory.mktemp("demo") / "workspace"
-    if not DEMO:
-        run_demo(root)
+    root = demo_folder(tmp_path_factory.mktemp("demo") / "workspace")
+    run_demo(root)
     counted(root, *SECTIONS)
     return root
 
