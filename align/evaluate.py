@@ -19,9 +19,9 @@ from align.probes.versions import probed_versions
 from align.resampling import Resampling
 from align.scores import Scores, scores_between
 from align.winrate import WinRate, win_rate, win_rates_by
+from annotate.assessor_kinds import SURGEON
 from annotate.assessors import judge_names, leading_assessor
 from annotate.comparing import compare
-from annotate.people import SURGEON
 from annotate.settled_contests import SettledContests
 from annotate.win_table import settled_contests
 from ledger.config import EvaluateConfig

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from align.prediction_powered import LEAST_PROMPTS, Contests
 from align.surgeon_sample import surgeon_sample
-from annotate.people import SURGEON
+from annotate.assessor_kinds import SURGEON
 from ledger.config import ReviewConfig
 from ledger.errors import InputError
 from ledger.records import Prompt

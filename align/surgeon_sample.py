@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from align.prediction_powered import Contests
 from align.survey_weights import DRAWN, SIMPLE, Sent, survey_weights
+from annotate.assessor_kinds import MACHINES, SURGEON
 from annotate.assessors import PANEL, judge_names, leading_assessor
 from annotate.bootstrap import BoolArray
 from annotate.mcq import ASSESSOR as KEY_ASSESSOR
 from annotate.panel import panel_verdict
-from annotate.people import SURGEON
 from annotate.review.draws import Key
 from ledger.config import JudgeConfig
 from ledger.errors import InputError
@@ -28,7 +28,6 @@ from ledger.records import Verdict
 from ledger.store import Ledger
 from ledger.tables import comparisons, prompts, review_items
 
-JUDGING = ("judge:", "metric:")
 POINTS: Mapping[Verdict, float] = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}  # for the model of answer a
 UNKNOWN = 0.5  # the judge's score where it has no verdict: any fixed value leaves the estimate unbiased
 
@@ -119,7 +118,7 @@ def _contests(
         for row in rows:
             said[row.a, row.b].append(row)
         for heard in said.values():
-            if any(each.assessor.startswith(JUDGING) for each in heard):
+            if any(each.assessor.startswith(MACHINES) for each in heard):
                 yield _contest(heard, judges, queues, ours=heard[0].model_a == models[0])
 
 
@@ -128,13 +127,13 @@ def _said(ledger: Ledger, models: tuple[str, str]) -> Iterator[Any]:
     columns = (row.row, row.at, row.prompt, row.a, row.b, row.model_a, row.assessor, row.verdict, row.strength)
     more = (row.rubric, row["count"], row.item, row.cause)
     held_out = sa.select(prompts.c.id).where(prompts.c.split == "eval")
-    who = sa.or_(*(row.assessor.startswith(kind) for kind in (*JUDGING, SURGEON)))
+    who = sa.or_(*(row.assessor.startswith(kind) for kind in (*MACHINES, SURGEON)))
     where = (sa.or_(*either_way(*models)), row.prompt.in_(held_out), row["count"] > 0, who, standing())
     return ledger.rows(sa.select(*columns, *more).where(*where).order_by(row.prompt, row.row))
 
 
 def _contest(heard: Sequence[Any], judges: Collection[str], queues: Mapping[str, str], *, ours: bool) -> _Contest:
-    judging = [each for each in heard if each.assessor.startswith(JUDGING)]
+    judging = [each for each in heard if each.assessor.startswith(MACHINES)]
     rated = [each for each in heard if each.assessor.startswith(SURGEON)]
     verdict = panel_verdict(_newest([each for each in judging if each.assessor in judges])).verdict
     return _Contest(

@@ -1,7 +1,8 @@
-"""What the people who compare are called in the ledger. Imports nothing, so that whoever counts them can afford it."""
+"""What those who compare are called in the ledger. Imports nothing, so that whoever counts them can afford it."""
 
 from __future__ import annotations
 
-# An assessor's name begins so, and the name of a corrected answer's model; simulated ones stand for surgeons in tests.
-SURGEON, SIMULATED = PEOPLE = ("surgeon:", "simulated:")
+# An assessor's name begins so; and with a person's, the name of the model of an answer that they corrected.
+JUDGE, METRIC = MACHINES = ("judge:", "metric:")
+SURGEON, SIMULATED = PEOPLE = ("surgeon:", "simulated:")  # simulated ones stand for surgeons in tests
 SURGEONS = "surgeons"  # all of them, where nobody is to be named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from annotate.assessor_kinds import JUDGE
 from annotate.criteria import AnyCriteria, load_criteria
 from annotate.judge import ORDERS
 from annotate.panel import judges
@@ -29,7 +30,7 @@ class Judge:
     @property
     def name(self) -> str:
         """As its comparisons bear it."""
-        return f"judge:{self.config.model}"
+        return f"{JUDGE}{self.config.model}"
 
     @property
     def pointwise(self) -> bool:
@@ -101,7 +102,7 @@ def configured_assessors(workspace: Workspace) -> tuple[Assessor, ...]:
 
 def judge_names(config: JudgeConfig) -> tuple[str, ...]:
     """The judges of the configuration, as their comparisons bear them."""
-    return tuple(f"judge:{each.model}" for each in judges(config))
+    return tuple(f"{JUDGE}{each.model}" for each in judges(config))
 
 
 def judging_config(config: JudgeConfig) -> dict[str, object]:

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Literal
 
+from annotate.assessor_kinds import METRIC
 from annotate.attacks import KINDS, AttackContest, Kind
 from annotate.content_checks import settled_by_content
 from ledger.records import Comparison, Order, Verdict
 
 CONFIDENCE = 0.95
-METRIC = "metric:"  # such an assessor has no order: it speaks once
 Result = Literal["success", "failure", "invalid", "unjudged"]
 LABEL = 20  # columns
 

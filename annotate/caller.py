@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
+from annotate.assessor_kinds import JUDGE
 from annotate.budget import Budget, Meter, prices_of
 from annotate.call_cache import call_key, has_passed, known_calls
 from annotate.judge_call import ask, question_body
@@ -76,7 +77,7 @@ class Caller:
     ) -> None:
         """``run``: of the workspace, recorded with each call. ``keep``: writes calls down, see `save`."""
         self.endpoint, self.config = endpoint, config
-        self.assessor = f"judge:{config.model}"
+        self.assessor = f"{JUDGE}{config.model}"
         self.recall, self._run, self._keep = recall, run, keep
         self._budget, self._prices = budget or Budget(), prices_of(config)
         self._made: list[Call] = []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from annotate.asking import Run, ask_judges, passes
+from annotate.assessor_kinds import JUDGE
 from annotate.assessors import Judge, configured_assessors
 from annotate.budget import Budget, limits_of
 from annotate.docket import Docket
@@ -90,5 +91,5 @@ def _measure(docket: Docket, answered: Sequence[Prompt], advance: Advance) -> No
 def _warn_of_own_family(workspace: Workspace, assessors: Sequence[str]) -> None:
     policy = policy_names(workspace.root, workspace.config.model)
     for name in assessors:
-        if name.startswith("judge:") and (warning := own_family(name.removeprefix("judge:"), policy)):
+        if name.startswith(JUDGE) and (warning := own_family(name.removeprefix(JUDGE), policy)):
             say(warning)

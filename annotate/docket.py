@@ -7,6 +7,7 @@ from itertools import islice
 
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import JUDGE
 from annotate.assessors import Assessor
 from annotate.contests import Contest
 from annotate.judge import Work
@@ -85,7 +86,7 @@ class Docket:
         query = sa.select(row.id, row.prompt, row.a, row.b, row.order, row.assessor, row.rubric, row.verdict).where(
             row.prompt.in_(list(rubrics)), row.assessor.in_([self.assessor.name, KEY_ASSESSOR])
         )
-        by_judge = self.assessor.name.startswith("judge:")
+        by_judge = self.assessor.name.startswith(JUDGE)
         known: Known = set()
         for found in self._ledger.rows(query):
             if found.assessor == KEY_ASSESSOR:

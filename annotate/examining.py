@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import JUDGE, METRIC, SURGEON
 from annotate.assessors import Judge, configured_assessors
 from annotate.each_judge import EachJudge
 from annotate.families import models_of_family
 from annotate.passport import Passport, passport
 from annotate.passport_contests import JudgedContest, Setting, contests_of
-from annotate.people import SURGEON
 from annotate.retesting import retested
 from ledger.errors import StageError
 from ledger.queries import last_finished, standing
@@ -62,7 +62,7 @@ def others_of(ledger: Ledger) -> Others:
 def _said(ledger: Ledger, versions: Sequence[str], *, derived: bool) -> dict[str, list[Comparison]]:
     """What each judge was asked and said by these rubric versions; ``derived``: comparisons are made of its points."""
     row = comparisons.c
-    by_judges = sa.or_(row.assessor.startswith("judge:"), row.assessor.startswith("metric:"))
+    by_judges = sa.or_(row.assessor.startswith(JUDGE), row.assessor.startswith(METRIC))
     where = (row.rubric.in_(versions), by_judges, *(() if derived else (asked_for(),)))
     found: dict[str, list[Comparison]] = defaultdict(list)
     for each in ledger.read(Comparison, *where):
@@ -90,7 +90,7 @@ def passport_of(workspace: Workspace, name: str, said: Sequence[Comparison], oth
 
 def judged_contests(workspace: Workspace, name: str, said: Sequence[Comparison], others: Others) -> list[JudgedContest]:
     """What a judge ``said``, by contest, with all else that a passport is made of; its newest retest among it."""
-    own = models_of_family(workspace, name.removeprefix("judge:"))
+    own = models_of_family(workspace, name.removeprefix(JUDGE))
     heard = [*said, *_said_again(workspace.ledger, name, said)]
     lengths = lengths_of(workspace.ledger, said)
     return contests_of(heard, lengths, others.surgeons, settings=others.settings, own=own)
@@ -99,7 +99,7 @@ def judged_contests(workspace: Workspace, name: str, said: Sequence[Comparison],
 def asked_for() -> sa.ColumnElement[bool]:
     """Condition: the verdict was asked of a judge or computed by a metric; it was not settled without a call."""
     row = comparisons.c
-    return sa.or_(row.call.is_not(None), row.seconds > 0, row.assessor.startswith("metric:"))
+    return sa.or_(row.call.is_not(None), row.seconds > 0, row.assessor.startswith(METRIC))
 
 
 def _said_again(ledger: Ledger, name: str, said: Iterable[Comparison]) -> list[Comparison]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import PEOPLE
 from annotate.contamination import contaminated_prompts
 from annotate.kto_labels import ClassRatio, class_ratio, labels_from_pairs, labels_from_ratings
 from annotate.pair_choice import Place, Proposal, chosen_of_all
 from annotate.pair_report import PairsReport
 from annotate.pairs import Answers, Tally, proposed, weighing
-from annotate.people import PEOPLE
 from annotate.reliability import measured
 from annotate.reviewed import reviewed_contests
 from ledger.errors import StageError

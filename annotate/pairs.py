@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from annotate.assessor_kinds import PEOPLE, SIMULATED, SURGEON
 from annotate.mcq import ASSESSOR as KEY
 from annotate.pair_choice import Evidence, Proposal, chosen_of_prompt
-from annotate.people import PEOPLE, SIMULATED, SURGEON
 from annotate.posterior import EVEN, posterior
 from annotate.reliability import AT_THEIR_WORD, Trust
 from annotate.settle import settle

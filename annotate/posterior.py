@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from annotate.assessor_kinds import PEOPLE
 from annotate.mcq import ASSESSOR as KEY
-from annotate.people import PEOPLE
 from annotate.reliability import AT_THEIR_WORD, Trust, log_odds, probability
 
 EVEN = 0.5

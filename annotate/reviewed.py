@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import SIMULATED, SURGEON
 from annotate.mcq import ASSESSOR as KEY
-from annotate.people import SIMULATED, SURGEON
 from annotate.reliability import Reviewed
 from annotate.settle import settle
 from ledger.queries import ComparisonRow, comparisons_by_prompt

@@ -13,12 +13,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from annotate.assessor_kinds import SURGEON
 from annotate.assessors import Judge, configured_judges
 from annotate.budget import Budget, limits_of
 from annotate.caller import open_caller
 from annotate.contests import contest
 from annotate.criteria import Criteria, load_criteria
-from annotate.people import SURGEON
 from annotate.rated import derived
 from annotate.rating import Answer, rate
 from annotate.safety_rules import ASSESSOR as RULES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from annotate.people import SURGEON
+from annotate.assessor_kinds import SURGEON
 from annotate.review.agreeing import review_agreement
 from annotate.review.answers import Answers, read_response, to_append
 from annotate.review.order import coin, items_of, repeats

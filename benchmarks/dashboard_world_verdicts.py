@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from align.scores import PromptScore
+from annotate.assessor_kinds import SURGEON
 from annotate.passport import passport
 from annotate.passport_contests import Setting, contests_of
-from annotate.people import SURGEON
 from benchmarks.dashboard_world_answers import Answer, Answering, Question, question_of
 from benchmarks.dashboard_world_judging import LARGE, SMALL, Contest, Judging, Nature, contest
 from ledger.records import Comparison, Prompt

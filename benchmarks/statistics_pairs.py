@@ -32,9 +32,9 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from annotate.assessor_kinds import SURGEON
 from annotate.contamination import contaminated_prompts
 from annotate.pairing import build_pairs
-from annotate.people import SURGEON
 from ledger.config import Config
 from ledger.records import Candidate, Comparison, Message, ModelVersion, Order, Prompt, Verdict
 from ledger.store import open_ledger

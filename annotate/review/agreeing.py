@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import MACHINES, SIMULATED, SURGEON, SURGEONS
 from annotate.assessors import configured_assessors, leading_assessor
 from annotate.passport_columns import Resampling
-from annotate.people import SIMULATED, SURGEON, SURGEONS
 from annotate.review.agreement import (
     CHOSEN,
     UNBIASED,
@@ -150,6 +150,6 @@ def _judges(workspace: Workspace) -> dict[str, list[Comparison]]:
     found: dict[str, list[Comparison]] = defaultdict(list)
     asked = (row.rubric.in_(versions), row.prompt.in_(sa.select(review_items.c.prompt)))
     for each in workspace.ledger.read(Comparison, *asked):
-        if each.assessor.startswith(("judge:", "metric:")):
+        if each.assessor.startswith(MACHINES):
             found[each.assessor].append(each)
     return found

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from annotate.people import SIMULATED
+from annotate.assessor_kinds import MACHINES, SIMULATED
 from annotate.review.queues import Reviewable
 from annotate.settle import Settled, settle
 from ledger.queries import either_way, standing
@@ -21,7 +21,6 @@ from ledger.records import Queue, ReviewItem, Split
 from ledger.store import Ledger
 from ledger.tables import comparisons, prompts
 
-JUDGING = ("judge:", "metric:")
 HARMS = frozenset({"harm_a", "harm_b"})
 FAILURES = HARMS | {"over_refusal_a", "over_refusal_b"}
 
@@ -50,7 +49,7 @@ def reviewable(ledger: Ledger, frame: Frame) -> Iterator[Reviewable]:
         for each in said:
             contests[each.a, each.b].append(each)
         for heard in contests.values():
-            if any(each.assessor.startswith(JUDGING) for each in heard):
+            if any(each.assessor.startswith(MACHINES) for each in heard):
                 yield _reviewable(heard)
 
 
@@ -86,7 +85,7 @@ def _flags(each: Any, what: frozenset[str]) -> bool:
 def _opinions(heard: Sequence[Any]) -> Mapping[str, Settled]:
     by_judge: dict[str, list[Any]] = defaultdict(list)
     for each in heard:
-        if each.assessor.startswith(JUDGING):
+        if each.assessor.startswith(MACHINES):
             by_judge[each.assessor].append(each)
     return {assessor: settle(said) for assessor, said in by_judge.items()}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from annotate.people import SURGEON
+from annotate.assessor_kinds import SURGEON
 from annotate.review.answers import Answers, Status, read_response, seconds_spent, to_append
 from annotate.review.argilla_api import Argilla
 from annotate.review.inert_markdown import as_written

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from annotate.assessor_kinds import MACHINES
 from annotate.judge_protocol import BETTER, MEANING, MUCH_BETTER, OTHER_SIDE, Level
 from annotate.panel import panel_verdict
-from annotate.review.frame import JUDGING
 from ledger.queries import standing
 from ledger.records import Comparison, ReviewItem
 from ledger.store import Ledger
@@ -17,7 +17,7 @@ def suggested(ledger: Ledger, item: ReviewItem) -> Level | None:
     """What most judges prefer, of the answers as shown; None where nobody judged them."""
     row = comparisons.c
     said = ledger.read(Comparison, row.prompt == item.prompt, row.a == item.a, row.b == item.b, standing())
-    verdict = panel_verdict(each for each in said if each.assessor.startswith(JUDGING))
+    verdict = panel_verdict(each for each in said if each.assessor.startswith(MACHINES))
     if verdict.verdict == "invalid":
         return None
     shown = verdict.verdict if item.order == "ab" else OTHER_SIDE.get(verdict.verdict, verdict.verdict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from annotate.people import SURGEONS
+from annotate.assessor_kinds import SURGEONS
 from dashboards.figures.ancestry import ancestry_chart
 from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Line, Missing, Page, Part

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from align.human_and_judge import HumanAndJudge
 from align.winrate import WinRate
+from annotate.assessor_kinds import JUDGE, METRIC, SIMULATED
 from annotate.assessors import PANEL
 from annotate.mcq import ASSESSOR as KEY_ASSESSOR
-from annotate.people import SIMULATED
 from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Line, Tone
 from dashboards.findings.win_rates import FEW, Judged, Matchup, Outcome, outcome
@@ -23,8 +23,8 @@ TONES: Mapping[Outcome, Tone] = {"better": "better", "worse": "worse", "not show
 ASSESSORS = {
     "metric:reference": "computed from the reference answer and a rubric; neither an LLM nor a surgeon",
     "metric:key": "the answer key of multiple-choice questions",
-    "metric:": "a computed metric; neither an LLM nor a surgeon",
-    "judge:": "an LLM judge",
+    METRIC: "a computed metric; neither an LLM nor a surgeon",
+    JUDGE: "an LLM judge",
     SIMULATED: "a simulated assessor; neither an LLM nor a surgeon",
 }
 METHOD = (

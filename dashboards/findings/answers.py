@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotate.people import SURGEON
+from annotate.assessor_kinds import SURGEON
 from ledger.queries import heard, standing
 from ledger.records import Candidate, Comparison
 from ledger.store import Ledger

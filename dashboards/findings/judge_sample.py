@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import JUDGE, METRIC
 from annotate.bootstrap import IntArray
 from annotate.examining import asked_for
 from annotate.mcq import ASSESSOR as KEY
@@ -126,7 +127,7 @@ def first_days(said: Sequence[Said]) -> Mapping[tuple[str, str, str], int]:
 
 def _by_judges() -> sa.ColumnElement[bool]:
     who = comparisons.c.assessor
-    return sa.or_(who.startswith("judge:"), sa.and_(who.startswith("metric:"), who != KEY))
+    return sa.or_(who.startswith(JUDGE), sa.and_(who.startswith(METRIC), who != KEY))
 
 
 def _asked(derived: Collection[Asked]) -> sa.ColumnElement[bool]:
@@ -137,4 +138,4 @@ def _asked(derived: Collection[Asked]) -> sa.ColumnElement[bool]:
 
 def _derived(ledger: Ledger) -> frozenset[Asked]:
     rows: Iterator[Any] = ledger.rows(sa.select(ratings.c.assessor, ratings.c.rubric).distinct())
-    return frozenset(Asked(judge, rubric) for judge, rubric in rows if judge.startswith("judge:"))
+    return frozenset(Asked(judge, rubric) for judge, rubric in rows if judge.startswith(JUDGE))

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import JUDGE
 from dashboards.findings.judge_sample import Scan
 from dashboards.findings.periods import DAY, Unit, start_of
 from ledger.store import Ledger
@@ -58,7 +59,7 @@ def bills(ledger: Ledger) -> Bills:
     rated = (sa.func.count(), sa.func.sum(rating.tokens), sa.func.sum(rating.cost))
     return Bills(
         _by_day(ledger.rows(_daily(calls, *paid))),
-        _by_day(ledger.rows(_daily(ratings, *rated).where(rating.assessor.startswith("judge:")))),
+        _by_day(ledger.rows(_daily(ratings, *rated).where(rating.assessor.startswith(JUDGE)))),
     )
 
 

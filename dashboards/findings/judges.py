@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from align.gate.conditions import passport_good
+from annotate.assessor_kinds import METRIC
 from annotate.assessors import Assessor, configured_assessors
 from annotate.bootstrap import Estimate
 from annotate.examining import Others, judged_contests, others_of
@@ -72,7 +73,7 @@ class Judge:
     @property
     def metric(self) -> bool:
         """Is it a computed metric, and no LLM?"""
-        return self.name.startswith("metric:")
+        return self.name.startswith(METRIC)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def find_judges(workspace: Workspace) -> Judges:
 def _first(configured: Sequence[str]) -> Callable[[str], tuple[int, bool, str]]:
     """Order: the configured ones, other judges, other metrics."""
     place = {name: at for at, name in enumerate(configured)}
-    return lambda name: (place.get(name, len(place)), name.startswith("metric:"), name)
+    return lambda name: (place.get(name, len(place)), name.startswith(METRIC), name)
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class _Finder:
 
 def _by_the_gate(name: str, made: Passport, rules: GateConfig) -> tuple[bool | None, str]:
     """What the promotion gate makes of it; metrics have no passport there."""
-    if name.startswith("metric:"):
+    if name.startswith(METRIC):
         return None, ""
     condition = passport_good(name, made, rules)
     return condition.passed, condition.said

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from annotate.people import SURGEON
+from annotate.assessor_kinds import SURGEON
 from ledger.queries import utc
 from ledger.records import Candidate, Comparison, Pair, Prompt
 from ledger.store import Ledger

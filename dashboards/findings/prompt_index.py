@@ -11,8 +11,8 @@ import numpy as np
 import orjson
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import JUDGE, SURGEON
 from annotate.bootstrap import BoolArray, IntArray
-from annotate.people import SURGEON
 from annotate.settled_contests import A, B, by_majority, contests_of, flipped, voices
 from annotate.win_table import Said, said_columns
 from dashboards.findings.known_models import known_models
@@ -22,7 +22,7 @@ from ledger.tables import candidates, comparisons, prompts
 from ledger.workspace import Workspace
 
 STARTS = 160  # characters of a question that the list shows
-JUDGING = ("judge:", "metric:reference")  # the answer key is asked for no opinion
+JUDGING = (JUDGE, "metric:reference")  # the answer key is asked for no opinion
 
 
 @dataclass(frozen=True)

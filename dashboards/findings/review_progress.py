@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from annotate.people import SURGEON
+from annotate.assessor_kinds import SURGEON
 from annotate.review.answers import SKIPPED, on_the_item
 from annotate.review.dataset import overlap
 from annotate.review.surgeons import read_surgeons

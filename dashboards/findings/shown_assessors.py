@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from annotate.assessor_kinds import SURGEON
 from annotate.assessors import PANEL, judge_names, leading_assessor
 from annotate.mcq import ASSESSOR as KEY_ASSESSOR
-from annotate.people import SURGEON
 from ledger.config import JudgeConfig
 from ledger.store import Ledger
 from ledger.tables import comparisons, prompts

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from annotate.people import SURGEON, SURGEONS
+from annotate.assessor_kinds import SURGEON, SURGEONS
 from ledger.store import Ledger
 from ledger.tables import comparisons, pairs, training_pairs
 

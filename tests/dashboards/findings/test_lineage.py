@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.people import SURGEONS
+from annotate.assessor_kinds import SURGEONS
 from dashboards.counting.sections import LINEAGE
 from dashboards.findings.lineage import Descent, Lineage, find_lineage, flat
 from dashboards.findings.pair_ratings import CHOSEN, REJECTED, listed_pairs, way_back
