@@ -13,6 +13,7 @@ from annotate.bootstrap import NEGLIGIBLE
 
 Status = Literal["ok", "missing", "worse", "not shown", "not asked", "failed"]
 Unit = Literal["share", "axis", "words", "condition"]
+WIN_RATE = "win rate"  # the name of its line
 NAME, FIGURE, INTERVAL, MARGIN, CHANCE = 29, 19, 23, 5, 9  # columns; with the status 97
 
 
@@ -179,10 +180,10 @@ def _unit(test: Guard | Watched) -> Unit:
 def superiority_check(found: Superiority | None) -> Check:
     """The line of the win rate."""
     if found is None:
-        return Check("win rate", "share", "missing")
+        return Check(WIN_RATE, "share", "missing")
     status: Status = "ok" if found.low > found.bar and found.n_prompts >= found.least_prompts else "not shown"
     return Check(
-        name="win rate",
+        name=WIN_RATE,
         unit="share",
         status="worse" if found.high < 0.5 else status,
         after=found.rate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from align.gate.checks import Check
 from align.probes.areas import ACCURACY, FORGOTTEN, HARMS, OVER_REFUSALS
 from dashboards.figures.gate_words import OUTCOMES, settled_by
 from dashboards.figures.numbers import n_of
@@ -132,24 +133,28 @@ def _decisions(decisions: Sequence[Gated]) -> Figure:
             OUTCOMES.get(each.outcome, "before there were rules"),
             "yes" if each.promoted else "no",
             each.forced,
-            each.win_rate,
-            each.low,
-            each.high,
-            each.n_prompts,
+            *_superiority(each.superiority),
             "; ".join(each.reasons),
             "" if each.holds else "replaced later",
         )
         for each in decisions
     ]
     columns = ["model", "decided (UTC)", "by the rules", "promoted", "forced because", "win rate", "from", "to"]
+    table = pd.DataFrame(rows, columns=[*columns, "questions", "win rate by", "reasons", "standing"])
     return Figure(
         name="decisions",
         title="All decisions",
         says=f"{n_of(len(rows), 'decision')}, the newest first.",
-        method="As the ledger holds them; the last decision on a model holds. Win rates are against the policy.",
-        table=pd.DataFrame(rows, columns=[*columns, "questions", "reasons", "standing"]),
+        method="As the ledger holds them; the last decision on a model holds. Win rates are against the policy, and "
+        "those that the gate went by: where surgeons have rated enough, theirs together with the judge's.",
+        table=table.astype(dict.fromkeys(("win rate", "from", "to"), "float64")),
         formats={"win rate": "percent", "from": "percent", "to": "percent", "questions": "count"},
     )
+
+
+def _superiority(found: Check) -> tuple[float | None, float | None, float | None, int, str]:
+    """The win rate with its interval, its questions, and whose it is."""
+    return found.after, found.low, found.high, found.n_prompts, found.said.removeprefix("by ")
 
 
 def _levels(decisions: Sequence[Gated]) -> DataFrame:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from align.gate.checks import Check
+from align.gate.checks import WIN_RATE, Check
 from align.gate.needs import Need
 from align.probes.areas import ACCURACY, FORGOTTEN, HARMS, OVER_REFUSALS, UNREADABLE
 from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Line, Tone
-from dashboards.figures.shifts import LENGTH, WIN_RATE, of_check, share
+from dashboards.figures.shifts import LENGTH, of_check, share
 from dashboards.findings.gate_verdicts import Gated
 
 # What it is to become worse.
@@ -65,30 +65,41 @@ def _by_axis(checks: Sequence[Check]) -> dict[str, list[Check]]:
 def _wins(decision: Gated, confidence: str) -> str:
     guarded = [check for check in decision.checks if check.p is not None]
     held = f", and none of the {len(guarded)} guarded figures got worse by its margin" if guarded else ""
-    rate = f"{confidence} interval {decision.low * 100:.0f} to {decision.high * 100:.0f}"
-    return f"it wins on {decision.win_rate:.0%} of {decision.n_prompts:,} held-out questions, {rate}{held}"
+    found = decision.superiority
+    by = f", {found.said}" if found.said else ""
+    rate = f"{confidence} interval {_ends(found)}{by}"
+    return f"it wins on {share(found.after or 0)} of {found.n_prompts:,} held-out questions, {rate}{held}"
 
 
 def _worse(check: Check, confidence: str) -> str:
-    if check.unit == "share" and check.after is not None and check.low is not None and check.high is not None:
-        interval = f"{confidence} interval {check.low * 100:.0f} to {check.high * 100:.0f}"
-        return f"{check.name} is {check.after:.0%} of {check.n_prompts:,} questions, {interval}: it loses"
+    if check.unit == "share" and check.after is not None:
+        interval = f"{confidence} interval {_ends(check)}"
+        return f"{check.name} is {share(check.after)} of {check.n_prompts:,} questions, {interval}: it loses"
     shift = of_check(check)
     if shift is None:
         return f"{check.name} got worse"
-    points = f"{-100 * shift.high:+.0f} to {-100 * shift.low:+.0f} points worse"
-    return f"{check.name} went {shift.levels} on {check.n_prompts:,} questions, {confidence} interval {points}"
+    unit = "% longer" if check.unit == "words" else " points worse"
+    ends = f"{-100 * shift.high:+.0f} to {-100 * shift.low:+.0f}{unit}"
+    return f"{check.name} went {shift.levels} on {check.n_prompts:,} questions, {confidence} interval {ends}"
 
 
 def _unsettled(axis: str, checks: Sequence[Check], confidence: str) -> str:
     n = sum(check.n_prompts for check in checks)
     check = checks[0]
     if check.name == WIN_RATE:
-        figures = f"{share(check.after or 0)}, {confidence} interval {_ends(check)}"
-        return f"{n:,} held-out questions cannot show that it wins more than {check.margin or 0.5:.0%} ({figures})"
+        return _no_win(check, confidence)
     loss = LOSSES.get(axis.removesuffix(" by mode"), f"{axis} became worse")
     unit = "%" if check.unit == "words" else " points"
     return f"{n_of(n, 'question')} cannot show that {loss} by less than {100 * (check.margin or 0):.0f}{unit}"
+
+
+def _no_win(check: Check, confidence: str) -> str:
+    """Why the win rate does not suffice: its interval, or else the number of its questions."""
+    bar = check.margin or 0.5
+    figures = f"{share(check.after or 0)}, {confidence} interval {_ends(check)}"
+    if (check.low or 0) > bar:
+        return f"{check.n_prompts:,} held-out questions are too few to go by ({figures})"
+    return f"{check.n_prompts:,} held-out questions cannot show that it wins more than {bar:.0%} ({figures})"
 
 
 def _ends(check: Check) -> str:

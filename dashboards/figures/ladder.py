@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 TITLE = "All versions on one scale"
+RESTS_ON = "questions, each once for each opponent"
 FORMATS: dict[str, Format] = {
     **dict.fromkeys(("chance", "from", "to"), "percent"),
     **dict.fromkeys(("log worth", "log worth from", "log worth to"), "number"),
-    "contests": "number",
+    RESTS_ON: "number",
 }
 ALONE = {
     "only won": "won every contest, so nothing bounds its place from above",
@@ -53,7 +54,7 @@ def _figure(ladder: Leaderboard, labels: Mapping[str, str], zero: str) -> Figure
     return Figure(
         name="ladder",
         title=f"Chance to win against {zero}",
-        says=f"The best version of {len(rows)} is {rows[0].name}, with a chance of {rows[0].rate:.0%} against {zero}.",
+        says=_says(rows, zero, ladder.confidence),
         method=(
             f"Bradley-Terry with ties (Davidson), from {ladder.n_contests:,} contests on {ladder.n_prompts:,} held-out "
             f"questions by {ladder.assessor}, whichever two versions met in them. {ladder.confidence:.0%} intervals: "
@@ -71,7 +72,16 @@ def _row(standing: Standing, labels: Mapping[str, str], n_prompts: int) -> Inter
     if _is_zero(standing):
         return Interval(name, 0.5, None, None, "not shown")
     shown = "too few" if beats.low is None or beats.high is None else outcome(beats.low, beats.high, n_prompts)
-    return Interval(name, beats.estimate, beats.low, beats.high, shown, contests=round(standing.contests))
+    return Interval(name, beats.estimate, beats.low, beats.high, shown)
+
+
+def _says(rows: list[Interval], zero: str, confidence: float) -> str:
+    """Which stands highest, and how surely."""
+    first = rows[0]
+    ends = "" if first.low is None or first.high is None else f" {first.low * 100:.0f} to {first.high * 100:.0f}"
+    interval = f", {confidence:.0%} interval{ends}" if ends else ""
+    chance = f"with a chance of {first.rate:.0%} against {zero}{interval}"
+    return f"The highest of the {len(rows)} versions that have a place is {first.name}, {chance}."
 
 
 def _table(placed: list[Standing], rows: list[Interval]) -> DataFrame:
@@ -87,7 +97,7 @@ def _table(placed: list[Standing], rows: list[Interval]) -> DataFrame:
             "log worth": pd.array([each.estimate if each else None for each in worths], dtype="Float64"),
             "log worth from": pd.array([each.low if each else None for each in worths], dtype="Float64"),
             "log worth to": pd.array([each.high if each else None for each in worths], dtype="Float64"),
-            "contests": [each.contests for each in placed],
+            RESTS_ON: [each.contests for each in placed],
             "shown": [each.outcome for each in rows],
         }
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from align.gate.checks import Check
+from align.gate.checks import WIN_RATE, Check
 from align.gate.needs import Need
 from ledger.queries import utc
 from ledger.records import Decision, Prompt, Round
@@ -43,7 +43,7 @@ class Gated:
         outcome: by the rules: "promote", "hold", "reject"; empty: decided before there were rules
         forced: why somebody decided otherwise; empty
         reasons: as the gate gave them, what weighs most first
-        win_rate: against the policy
+        win_rate: against the policy, by the evaluation's assessor alone; what was gone by is `superiority`
         low: of its interval
         high: of its interval
         n_prompts: held-out questions that it is measured on
@@ -72,6 +72,14 @@ class Gated:
     checks: tuple[Check, ...] = ()
     needed: tuple[Need, ...] = ()
     examples: tuple[Example, ...] = ()
+
+    @property
+    def superiority(self) -> Check:
+        """The win rate that the gate went by; before there were rules, the evaluation's."""
+        plain = Check(
+            WIN_RATE, "share", "ok", after=self.win_rate, low=self.low, high=self.high, n_prompts=self.n_prompts
+        )
+        return next((check for check in self.checks if check.name == WIN_RATE), plain)
 
 
 def gated(ledger: Ledger, labels: Mapping[str, str]) -> Iterator[Gated]:

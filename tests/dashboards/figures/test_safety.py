@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from align.gate.evidence import Watched
+from align.gate.evidence import LengthGuard, Superiority, Watched
 from align.gate.verdict import Verdict, decide
 from align.probes.areas import HARMS, OVER_REFUSALS
 from align.probes.paired import Change
@@ -68,8 +68,39 @@ def test_a_promoted_model_is_told_its_win_rate(workspace: Workspace) -> None:
     headline = page(workspace, promoted()).headline
     assert headline is not None
     assert headline.text == (
-        "Round 1 (dpo) is promoted: it wins on 65% of 300 held-out questions, 95% interval 60 to 70, "
+        "Round 1 (dpo) is promoted: it wins on 65% of 300 held-out questions, 95% interval 60 to 70, by judge:big, "
         "and none of the 5 guarded figures got worse by its margin."
+    )
+
+
+def test_the_win_rate_that_was_gone_by_is_told_and_not_the_judges_alone(workspace: Workspace) -> None:
+    by_surgeons = Superiority(0.64, 0.55, 0.73, 60, 0, "surgeons and judge:big")
+    found = page(workspace, decide(replace(evidence(), superiority=by_surgeons)))
+    assert found.headline is not None
+    assert "it wins on 64% of 60 held-out questions, 95% interval 55 to 73, by surgeons and judge:big" in (
+        found.headline.text
+    )
+    row = figures(found)["decisions"].table.iloc[0]
+    assert row[["win rate", "from", "to", "questions", "win rate by"]].tolist() == [
+        *(0.64, 0.55, 0.73, 60),
+        "surgeons and judge:big",
+    ]
+
+
+def test_too_few_questions_are_said_to_be_too_few(workspace: Workspace) -> None:
+    few = Superiority(0.66, 0.56, 0.75, 20, 30, "judge:big")
+    found = page(workspace, decide(replace(evidence(), superiority=few)))
+    assert found.headline is not None
+    assert "20 held-out questions are too few to go by (66%, 95% interval 56 to 75)" in found.headline.text
+
+
+def test_growth_of_answers_is_in_per_cent(workspace: Workspace) -> None:
+    lengths = {f"p{number}": 20.0 + number % 5 for number in range(60)}
+    longer = LengthGuard("length of answers", 0.2, lengths, {key: 1.5 * value for key, value in lengths.items()})
+    found = page(workspace, decide(replace(evidence(), guards=(longer,))))
+    assert found.headline is not None
+    assert "length of answers went 22 → 33 words on 60 questions, 95% interval +50 to +50% longer" in (
+        found.headline.text
     )
 
 
