@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.access.gate import Gate, is_secure
-from dashboards.access.places import host_known, same_origin, within
+from dashboards.access.places import forwarded_for, host_known, same_origin, within
 from dashboards.access.screens import refused
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -100,8 +100,8 @@ class Door:
             return scope
         headers = Headers(scope=scope)
         seen = dict(scope)
-        if forwarded := headers.get("x-forwarded-for"):
-            seen["client"] = (forwarded.rpartition(",")[2].strip()[:64], 0)
+        if reader := forwarded_for(headers.getlist("x-forwarded-for")):
+            seen["client"] = (reader, 0)
         if headers.get("x-forwarded-proto", "").lower() in ("https", "wss"):
             seen["scheme"] = "wss" if scope["type"] == "websocket" else "https"
         return seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from urllib.parse import quote, urlsplit
 
@@ -27,6 +28,17 @@ def within(address: str, network: str) -> bool:
         return False
     mapped = getattr(found, "ipv4_mapped", None)
     return (mapped or found) in ip_network(network)
+
+
+def forwarded_for(lines: Sequence[str]) -> str:
+    """The address that the last proxy added to ``X-Forwarded-For``, in all its lines; empty where it is none."""
+    last = ",".join(lines).rpartition(",")[2].strip()
+    bare_ipv6 = last.count(":") > 1 and not last.startswith("[")
+    found = authority(f"[{last}]" if bare_ipv6 else last, "")
+    try:
+        return str(ip_address(found[0].partition("%")[0])) if found else ""  # any text may stand behind the %
+    except ValueError:
+        return ""
 
 
 def authority(text: str, scheme: str) -> tuple[str, int] | None:

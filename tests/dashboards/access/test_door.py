@@ -81,6 +81,25 @@ def test_the_proxy_alone_is_let_in_and_believed() -> None:
     assert "through its proxy" in text
 
 
+@pytest.mark.parametrize(
+    ("lines", "seen"),
+    [
+        (["198.51.100.9", "192.0.2.7"], "192.0.2.7"),
+        (["198.51.100.9, 198.51.100.8", "198.51.100.7, 192.0.2.7"], "192.0.2.7"),
+        (["198.51.100.9", "[2001:db8::1]:4711"], "2001:db8::1"),
+        (["198.51.100.9", "somebody"], "10.0.0.1"),
+    ],
+)
+def test_what_the_proxy_adds_last_counts(lines: list[str], seen: str) -> None:
+    around = Surroundings(beyond=True, proxy="10.0.0.1")
+
+    async def ask() -> str:
+        async with visitor(served(None, around), address="10.0.0.1") as browser:
+            return (await browser.get("/", headers=[("X-Forwarded-For", line) for line in lines])).text
+
+    assert asyncio.run(ask()) == f"inside / for {seen}"
+
+
 def test_without_a_proxy_nobody_is_believed() -> None:
     async def ask() -> str:
         async with visitor(served(None), address="192.0.2.1") as browser:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboards.access.places import host_known, is_loopback, same_origin, way_on, within
+from dashboards.access.places import forwarded_for, host_known, is_loopback, same_origin, way_on, within
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
@@ -23,6 +23,35 @@ def test_within_a_network() -> None:
     assert not within("10.0.1.7", "10.0.0.0/24")
     assert not within("somewhere", "10.0.0.0/24")
     assert not within("::1", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("line", "address"),
+    [
+        ("203.0.113.5", "203.0.113.5"),
+        ("198.51.100.9,203.0.113.5 ", "203.0.113.5"),
+        ("203.0.113.5:4711", "203.0.113.5"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:DB8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("fe80::1%\x1b[2J", "fe80::1"),
+        ("\x1b[2J203.0.113.5", ""),
+        ("203.0.113.5\x1b[2J", ""),
+        ("[2001:db8::1", ""),
+        ("203.0.113.5, unknown", ""),
+        ("203.0.113.5,", ""),
+        ("203.0.113.5:x", ""),
+        ("203.0.113.256", ""),
+        ("", ""),
+    ],
+)
+def test_forwarded_for(line: str, address: str) -> None:
+    assert forwarded_for([line]) == address
+    assert forwarded_for(["198.51.100.9", line]) == address
+
+
+def test_without_the_header_nobody_is_named() -> None:
+    assert forwarded_for([]) == ""
 
 
 @pytest.mark.parametrize(
