@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
@@ -15,6 +18,7 @@ from dashboards.access.screens import refused
 
 READING = ("GET", "HEAD", "OPTIONS")
 POLICY_VIOLATION = 1008
+ASK_AGAIN = 20.0  # seconds after which an open websocket is asked about again: its session may have been ended
 # The pages load nothing from elsewhere, so nothing that a model has written can make a browser do it either.
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -41,9 +45,9 @@ class Surroundings:
 class Door:
     """Refuses strangers' host names and origins, and whom the gate does not let in."""
 
-    def __init__(self, app: ASGIApp, around: Surroundings, gate: Gate | None) -> None:
+    def __init__(self, app: ASGIApp, around: Surroundings, gate: Gate | None, ask_again: float = ASK_AGAIN) -> None:
         """Stand in front of ``app``. Without a gate everybody is let in who comes by a name of ours."""
-        self._app, self._around, self._gate = app, around, gate
+        self._app, self._around, self._gate, self._ask_again = app, around, gate, ask_again
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -70,14 +74,15 @@ class Door:
             await self._app(scope, receive, send)
 
     async def _websocket(self, problem: tuple[str, int] | None, scope: Scope, receive: Receive, send: Send) -> None:
-        left = self._gate.left(HTTPConnection(scope)) if self._gate else None
-        if problem or left == 0:
+        gate, connection = self._gate, HTTPConnection(scope)
+        if problem or (gate and not gate.left(connection)):
             await receive()
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        elif left is None:
-            await self._app(scope, receive, send)
+        elif gate:
+            receiving = _while_let_in(partial(gate.left, connection), self._ask_again, receive, send)
+            await self._app(scope, receiving, send)
         else:
-            await _for_so_long(left, self._app, scope, receive, send)
+            await self._app(scope, receive, send)
 
     def _problem(self, scope: Scope) -> tuple[str, int] | None:
         """Why a request is not served, and the HTTP status that says so."""
@@ -128,20 +133,19 @@ def _tightened(header: tuple[bytes, bytes], *, secure: bool) -> tuple[bytes, byt
     return header
 
 
-async def _for_so_long(seconds: float, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a websocket; hang up when the session ends."""
-    end = asyncio.get_running_loop().time() + seconds
+def _while_let_in(left: Callable[[], float], ask_again: float, receive: Receive, send: Send) -> Receive:
+    """Receive from a websocket; hang up when no time is ``left``: asked at each message, and every so many seconds."""
     over = False
 
     async def receiving() -> Message:
         nonlocal over
-        try:
-            async with asyncio.timeout_at(end):
-                return await receive()
-        except TimeoutError:
-            if not over:
-                over = True
-                await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-            return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
+        while not over and (seconds := left()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, ask_again)):
+                    return await receive()
+        if not over:
+            over = True
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
 
-    await app(scope, receiving, send)
+    return receiving

@@ -9,13 +9,17 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from dashboards.access.door import Door, Surroundings
+from dashboards.access.door import ASK_AGAIN, Door, Surroundings
 from dashboards.access.gate import Gate
 
 PAGE = {"accept": "text/html"}
 
 
-def served(gate: Gate | None, around: Surroundings = Surroundings()) -> Door:  # noqa: B008 - frozen
+def served(
+    gate: Gate | None,
+    around: Surroundings = Surroundings(),  # noqa: B008 - frozen
+    ask_again: float = ASK_AGAIN,
+) -> Door:
     """A door with a room behind it."""
 
     async def room(request: Request) -> PlainTextResponse:
@@ -35,7 +39,7 @@ def served(gate: Gate | None, around: Surroundings = Surroundings()) -> Door:  #
         WebSocketRoute("/_stcore/stream", talk),
         Route("/{path:path}", room, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
-    return Door(Starlette(routes=routes), around, gate)
+    return Door(Starlette(routes=routes), around, gate, ask_again)
 
 
 def visitor(door: Door, *, base: str = "http://127.0.0.1:8501", address: str = "127.0.0.1") -> AsyncClient:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient, Response
+from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -272,3 +273,37 @@ def test_the_websocket_needs_a_session_and_ends_with_it() -> None:
         with pytest.raises(WebSocketDisconnect) as caught:
             talk.receive_text()
     assert caught.value.code == 1008
+
+
+class Asked(PasswordGate):
+    """Knows when it has been asked often who is let in."""
+
+    def __init__(self, time: Time) -> None:
+        super().__init__(PASSWORD, Sessions(3_600, time), Limits(time), plainly)
+        self.often = threading.Event()
+        self._asked = 0
+
+    def left(self, connection: HTTPConnection) -> float:
+        self._asked += 1
+        if self._asked > 10:
+            self.often.set()
+        return super().left(connection)
+
+
+@pytest.mark.timeout(30)
+def test_logging_out_in_one_tab_ends_the_websockets_of_the_others(time: Time) -> None:
+    gate = Asked(time)
+    door = served(gate, ask_again=0.01)
+    one, other = TestClient(door, base_url=HERE), TestClient(door, base_url=HERE)
+    for browser in (one, other):
+        browser.post("/login", data={"password": PASSWORD}, follow_redirects=False)
+    with one.websocket_connect(STREAM) as ending, other.websocket_connect(STREAM) as lasting:
+        assert gate.often.wait(10)
+        ending.send_text("hello")
+        assert ending.receive_text() == "hello"
+        assert "logged out" in one.get("/auth/logout").text
+        with pytest.raises(WebSocketDisconnect) as caught:
+            ending.receive_text()
+        assert caught.value.code == 1008
+        lasting.send_text("still here")
+        assert lasting.receive_text() == "still here"
