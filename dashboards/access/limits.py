@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 Clock = Callable[[], float]  # seconds, never backwards
-IPV6_HOME = 64  # bits that one household or company shares: whoever has one address of it has all
+IPV6_HOME = 56  # bits that one household or office shares: whoever has one address of it has all (RFC 6177)
 
 
 @dataclass(frozen=True)

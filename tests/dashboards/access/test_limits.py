@@ -55,9 +55,10 @@ def test_each_address_waits_for_itself(clock: Clock) -> None:
 def test_a_household_of_ipv6_is_one_address(clock: Clock) -> None:
     tried = Limits(clock)
     for last in range(5):
-        assert tried.begin(f"2001:db8:1:2::{last}") == 0.0
-    assert tried.begin("2001:db8:1:2:ffff::1") == 1.0
-    assert tried.begin("2001:db8:1:3::1") == 0.0
+        assert tried.begin(f"2001:db8:1:20{last}::1") == 0.0
+    assert tried.begin("2001:db8:1:200:ffff::1") == 1.0
+    assert tried.begin("2001:db8:1:2ff::1") == 1.0
+    assert tried.begin("2001:db8:1:300::1") == 0.0
 
 
 def test_an_ipv4_address_is_the_same_within_ipv6(clock: Clock) -> None:
