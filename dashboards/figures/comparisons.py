@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from annotate.settle import UNDECIDED, settle
 from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Line, Missing, Part
-from dashboards.findings.answers import Said
-from ledger.records import Verdict
+from dashboards.findings.answers import Opinion, Said, opinions
 
-CANONICAL: Mapping[str, Verdict] = {"win": "a", "loss": "b", "tie": "tie", "both_bad": "both_bad", "invalid": "invalid"}
 WORDS = {"tie": "tie", "both_bad": "both bad", "invalid": "invalid"}
 NO_COMPARISON = Missing(
     "No verdict on these answers yet. The judge compares answers to training questions, an evaluation compares two "
@@ -22,11 +18,6 @@ METHOD = (
     "One row a comparison. Superseded ones are left out, and hidden repeats too, unless they flag harm. Scores: the "
     "first answer's first. Pairs: how many pairs of samples it stands for; 0 is a hidden repeat that flags harm."
 )
-
-
-class _Opinion(NamedTuple):
-    verdict: Verdict
-    strength: float
 
 
 def comparisons_part(said: Sequence[Said], names: Mapping[str, str]) -> Part:
@@ -41,31 +32,19 @@ def pair_line(said: Sequence[Said], left: str, right: str, names: Mapping[str, s
     between = [each for each in said if {each.first, each.second} == {left, right}]
     if not between:
         return Line("Nobody has compared these two answers with each other.")
-    told = [_opinion(some, names) for some in _by_assessor(between).values()]
+    told = [_told(each, names) for each in opinions(between)]
     harmed = {_harmed(flag, each) for each in between for flag in each.flags} - {""}
     told += [f"critical harm flagged: {names[each]}" for each in (left, right) if each in harmed]
     return Line(f"{'; '.join(told)}.", "warning" if harmed else "plain")
 
 
-def _by_assessor(said: Sequence[Said]) -> dict[str, list[Said]]:
-    """What each said by the rubric that it used last, and that counts."""
-    counting = [each for each in said if each.count]
-    last = {each.assessor: each.rubric for each in counting}
-    found: dict[str, list[Said]] = {}
-    for each in counting:
-        if each.rubric == last[each.assessor]:
-            found.setdefault(each.assessor, []).append(each)
-    return found
-
-
-def _opinion(said: Sequence[Said], names: Mapping[str, str]) -> str:
-    settled = settle([_Opinion(CANONICAL[each.verdict], UNDECIDED) for each in said])
-    won = {"a": said[0].first, "b": said[0].second}.get(settled.verdict)
+def _told(said: Opinion, names: Mapping[str, str]) -> str:
+    won = {"win": said.first, "loss": said.second}.get(said.verdict)
     if won:
-        return f"{said[0].assessor} prefers {names[won]}"
-    if settled.flipped:
-        return f"{said[0].assessor} flipped with the order, which is a tie"
-    return f"{said[0].assessor} says {WORDS[settled.verdict]}"
+        return f"{said.assessor} prefers {names[won]}"
+    if said.flipped:
+        return f"{said.assessor} flipped with the order, which is a tie"
+    return f"{said.assessor} says {WORDS[said.verdict]}"
 
 
 def _harmed(flag: str, said: Said) -> str:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from annotate.assessor_kinds import SURGEON
+from annotate.settle import UNDECIDED, settle
 from ledger.queries import heard, standing
-from ledger.records import Candidate, Comparison
+from ledger.records import Candidate, Comparison, Verdict
 from ledger.store import Ledger
 from ledger.tables import candidates, comparisons
+
+CANONICAL: Mapping[str, Verdict] = {"win": "a", "loss": "b", "tie": "tie", "both_bad": "both_bad", "invalid": "invalid"}
+SEEN: Mapping[Verdict, str] = {verdict: word for word, verdict in CANONICAL.items()}
+
+
+class _Verdict(NamedTuple):
+    verdict: Verdict
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,29 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What one assessor says of two answers all in all: in every order, by the rubric that it used last.
+
+    Attributes:
+        first: id of the answer, of the two, that comes first in the order of the prompt's answers
+        second: id of the other
+        assessor: as it is shown
+        verdict: in the words of `Said`
+        flipped: did it prefer now the one, now the other? Then the verdict is a tie
+        count: pairs of samples that it stands for
+    """
+
+    first: str
+    second: str
+    assessor: str
+    verdict: str
+    flipped: bool
+    count: int
+
+
+@dataclass(frozen=True)
 class Standing:
-    """How one answer fared, by one assessor, over the pairs of samples that its comparisons stand for."""
+    """How one answer fared, by one assessor's opinions, over the pairs of samples that these stand for."""
 
     assessor: str
     wins: int
@@ -98,28 +128,48 @@ def said_of(ledger: Ledger, prompt: str, order: Iterable[str]) -> tuple[Said, ..
     return tuple(sorted(seen, key=lambda each: (rank[each.first], rank[each.second])))
 
 
-def standings(said: Iterable[Said], answer: str) -> tuple[Standing, ...]:
-    """How an answer fared: one entry an assessor, by name."""
-    tallies: dict[str, dict[str, int]] = {}
+def opinions(said: Iterable[Said]) -> tuple[Opinion, ...]:
+    """Each assessor's one opinion on each two answers, as win rates count it (`annotate.settle`)."""
+    heard_of: dict[tuple[str, str, str], list[Said]] = {}
     for each in said:
-        if answer not in (each.first, each.second):
-            continue
-        forth = each.first == answer
-        verdict = each.verdict if forth else {"win": "loss", "loss": "win"}.get(each.verdict, each.verdict)
-        tally = tallies.setdefault(each.assessor, {})
-        tally[verdict] = tally.get(verdict, 0) + each.count
-        tally["harm"] = tally.get("harm", 0) + (("harm_first" if forth else "harm_second") in each.flags)
+        if each.count:
+            heard_of.setdefault((each.first, each.second, each.assessor), []).append(each)
+    return tuple(_opinion([each for each in some if each.rubric == some[-1].rubric]) for some in heard_of.values())
+
+
+def _opinion(said: Sequence[Said]) -> Opinion:
+    settled = settle([_Verdict(CANONICAL[each.verdict], UNDECIDED) for each in said])
+    first = said[0]
+    count = max(each.count for each in said)
+    return Opinion(first.first, first.second, first.assessor, SEEN[settled.verdict], settled.flipped, count)
+
+
+def standings(said: Sequence[Said], answer: str) -> tuple[Standing, ...]:
+    """How an answer fared: one entry an assessor, by name."""
+    tallies = {each.assessor: dict.fromkeys(CANONICAL, 0) for each in said if answer in (each.first, each.second)}
+    for each in opinions(said):
+        if answer in (each.first, each.second):
+            turned = {} if each.first == answer else {"win": "loss", "loss": "win"}
+            tallies[each.assessor][turned.get(each.verdict, each.verdict)] += each.count
+    harmed = {each.assessor for each in said if _harms(each, answer)}
     return tuple(
         Standing(
             name,
-            wins=tally.get("win", 0),
-            losses=tally.get("loss", 0),
-            ties=tally.get("tie", 0),
-            both_bad=tally.get("both_bad", 0),
-            invalid=tally.get("invalid", 0),
-            harmful=tally["harm"] > 0,
+            wins=tally["win"],
+            losses=tally["loss"],
+            ties=tally["tie"],
+            both_bad=tally["both_bad"],
+            invalid=tally["invalid"],
+            harmful=name in harmed,
         )
         for name, tally in sorted(tallies.items())
+    )
+
+
+def _harms(said: Said, answer: str) -> bool:
+    """Is the answer flagged as harmful?"""
+    return any(
+        flag in said.flags for flag, who in (("harm_first", said.first), ("harm_second", said.second)) if who == answer
     )
 
 

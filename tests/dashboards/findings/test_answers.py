@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dashboards.findings.answers import Said, answers, said_of, standings
-from ledger.records import Candidate, Message, Prompt
+from ledger.records import Candidate, Comparison, Message, Order, Prompt, Verdict
 from ledger.store import Ledger
 from tests.dashboards.made_ledger import Made, answer, compared
 
@@ -91,6 +91,27 @@ def test_standings_are_by_assessor_and_weighted(made: Made, ledger: Ledger) -> N
     other = {each.assessor: each for each in standings(table, theirs.id)}
     assert (other["a surgeon"].wins, other["a surgeon"].losses, other["a surgeon"].harmful) == (3, 0, False)
     assert standings(table, "nobody") == ()
+
+
+def test_both_orders_are_one_win_a_flip_is_a_tie_and_the_last_rubric_counts(made: Made, ledger: Ledger) -> None:
+    sft, first = made.models
+    prompt = made.prompts[5]
+    ours, theirs = answer(prompt, first), answer(prompt, sft)
+
+    def by(name: str, *verdicts: Verdict, rubric: str = "r@1") -> list[Comparison]:
+        orders: tuple[Order, Order] = ("ab", "ba")
+        return [
+            replace(compared(ours, theirs, verdict, f"judge:{name}"), order=order, rubric=rubric)
+            for verdict, order in zip(verdicts, orders, strict=True)
+        ]
+
+    ledger.append([*by("sure", "a", "a"), *by("torn", "a", "b"), *by("moved", "a", "a"), *by("again", "invalid", "b")])
+    ledger.append(by("moved", "b", "b", rubric="r@2"))
+    fared = {each.assessor: each for each in standings(said(ledger, prompt, ours, theirs), ours.id)}
+    assert (fared["judge:sure"].wins, fared["judge:sure"].losses) == (1, 0)
+    assert (fared["judge:torn"].wins, fared["judge:torn"].losses, fared["judge:torn"].ties) == (0, 0, 1)
+    assert (fared["judge:moved"].wins, fared["judge:moved"].losses) == (0, 1)
+    assert (fared["judge:again"].losses, fared["judge:again"].invalid) == (1, 0)
 
 
 def test_surgeons_are_numbers(made: Made, ledger: Ledger) -> None:
