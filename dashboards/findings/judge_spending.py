@@ -22,7 +22,8 @@ class Spent:
 
     Attributes:
         start: the first day, ISO 8601
-        judgments: verdicts on two answers, or points for one where it rates answers by themselves; invalid ones too
+        judgments: verdicts on two answers, and points for one that it rated by itself, as safety probes'; invalid ones
+            too; a comparison that is made of points is none
         tokens: of these, as the server counted them
         cost: of these, in the currency of the price list
         requests: to its server, those among them that failed, asked again or attacked
@@ -42,6 +43,7 @@ class Spent:
 
 
 Days = Mapping[str, Mapping[int, tuple[float, ...]]]  # by judge and day
+NOTHING = 0, 0, 0.0  # judgments, tokens, cost
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ def bills(ledger: Ledger) -> Bills:
 
 
 def spent_in(scan: Scan, bought: Bills, judge: str, unit: Unit) -> tuple[Spent, ...]:
-    """One judge's spending, the earliest period first. Who gave points is billed by these, as in the passport."""
-    judged: Mapping[int, tuple[float, ...]] = bought.ratings.get(judge) or _compared(scan, judge)
-    paid = bought.calls.get(judge, {})
+    """One judge's spending, the earliest period first. Points are billed, and not what is made of them."""
+    compared, rated, paid = _compared(scan, judge), bought.ratings.get(judge, {}), bought.calls.get(judge, {})
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * 7)
-    for day in {*judged, *paid}:
-        row = (*judged.get(day, (0, 0, 0.0)), *paid.get(day, (0, 0, 0, 0.0)))
+    for day in {*compared, *rated, *paid}:
+        judged = map(sum, zip(compared.get(day, NOTHING), rated.get(day, NOTHING), strict=True))
+        row = (*judged, *paid.get(day, (0, *NOTHING)))
         start = start_of(day, unit)
         sums[start] = [before + more for before, more in zip(sums[start], row, strict=True)]
     return tuple(_spent(start, added) for start, added in sorted(sums.items()))
@@ -81,9 +83,10 @@ def _spent(start: str, sums: list[float]) -> Spent:
 
 
 def _compared(scan: Scan, judge: str) -> Mapping[int, tuple[float, ...]]:
-    found: dict[int, tuple[float, ...]] = defaultdict(lambda: (0, 0, 0.0))
+    """By day, what was asked of two answers."""
+    found: dict[int, tuple[float, ...]] = defaultdict(lambda: NOTHING)
     for asked, days in scan.days.items():
-        for day, tally in days.items() if asked.judge == judge else ():
+        for day, tally in days.items() if asked.judge == judge and asked not in scan.derived else ():
             n, tokens, cost = found[day]
             found[day] = n + tally.comparisons, tokens + tally.tokens, cost + tally.cost
     return found

@@ -9,6 +9,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from annotate.assessors import configured_assessors
+from annotate.contests import contest
+from annotate.rated import derived
 from annotate.review.answers import VERSION
 from ledger.records import (
     Call,
@@ -19,6 +21,7 @@ from ledger.records import (
     Order,
     Prompt,
     Queue,
+    Rating,
     ReviewItem,
     Verdict,
 )
@@ -120,6 +123,19 @@ def verdict_of(on: Contest, order: Order, rubric: str, judge: str = JUDGE) -> Co
         cost=0.001,
         seconds=1.0,
     )
+
+
+def pointed(ledger: Ledger, on: Sequence[Contest], criteria: str, judge: str = JUDGE) -> list[Comparison]:
+    """The judge rates each answer by itself, the first one better; the comparisons that this amounts to."""
+    rates = [(_points(each.a, criteria, judge, 0.9), _points(each.b, criteria, judge, 0.2)) for each in on]
+    made = [derived(contest(each.prompt, each.a, each.b), *both) for each, both in zip(on, rates, strict=True)]
+    ledger.append([*(each for both in rates for each in both), *made])
+    return made
+
+
+def _points(answer: Candidate, criteria: str, judge: str, score: float) -> Rating:
+    said = (answer.prompt, answer.id, answer.model, judge, score)
+    return Rating(*said, rubric=criteria, call=f"{judge} {answer.id}", tokens=70, cost=0.002, seconds=1.0)
 
 
 def sent(ledger: Ledger, on: Sequence[Contest], queue: Queue = "random", batch: int = 1) -> list[ReviewItem]:

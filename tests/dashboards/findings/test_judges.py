@@ -14,7 +14,17 @@ from dashboards.findings.judges import Judges, find_judges
 from dashboards.findings.periods import start_of, unit_of
 from ledger.records import LogEntry
 from ledger.workspace import Workspace
-from tests.dashboards.judged_ledger import JUDGE, contests, judged, on_day, rated, rubric_of, sent, verdict_of
+from tests.dashboards.judged_ledger import (
+    JUDGE,
+    contests,
+    judged,
+    on_day,
+    pointed,
+    rated,
+    rubric_of,
+    sent,
+    verdict_of,
+)
 
 
 def filled(ward: Workspace, number: int = 40) -> None:
@@ -151,6 +161,26 @@ def test_spending_by_day(ward: Workspace) -> None:
         assert (each.tokens, each.requests, each.tokens_in, each.tokens_out) == (4000, 40, 3600, 400)
         assert each.cost == pytest.approx(0.04)
         assert each.requests_cost == pytest.approx(0.04)
+
+
+def test_verdicts_and_points_are_both_billed(ward: Workspace) -> None:
+    with on_day(0):
+        judged(ward.ledger, contests(ward.ledger, range(10)), rubric_of(ward))
+        pointed(ward.ledger, contests(ward.ledger, range(50, 54)), "safety@now")
+    with on_day(1):
+        pointed(ward.ledger, contests(ward.ledger, range(60, 61)), "safety@now")
+    (found,) = find_judges(ward).judges
+    assert [(each.judgments, each.tokens) for each in found.spent] == [(20 + 8, 2000 + 560), (2, 140)]
+    assert [each.cost for each in found.spent] == pytest.approx([0.02 + 0.016, 0.004])
+
+
+def test_points_are_billed_and_not_what_is_made_of_them(ward: Workspace) -> None:
+    with on_day(0):
+        pointed(ward.ledger, contests(ward.ledger, range(10)), "surgical@points")
+    (found,) = find_judges(ward).judges
+    assert found.n_comparisons == 10
+    assert [(each.judgments, each.tokens) for each in found.spent] == [(20, 1400)]
+    assert found.spent[0].cost == pytest.approx(0.04)
 
 
 def test_retests_and_attacks_come_from_the_log(ward: Workspace) -> None:
