@@ -20,11 +20,14 @@ from annotate.assessor_kinds import JUDGE, METRIC
 from annotate.bootstrap import IntArray
 from annotate.examining import asked_for
 from annotate.mcq import ASSESSOR as KEY
+from annotate.safety_rating import CRITERIA as SAFETY
+from annotate.safety_rules import ASSESSOR as SAFETY_RULES
 from dashboards.findings.periods import DAY
 from ledger.codec import from_row
+from ledger.queries import standing, superseded
 from ledger.records import Comparison, digest
 from ledger.store import Ledger, uncollected
-from ledger.tables import comparisons, ratings
+from ledger.tables import comparisons, probes, ratings
 
 PROMPTS = 4_000  # for a passport: a rate's interval is then 3 points wide at most
 PROMPTS_A_PERIOD = 1_000  # 6 points
@@ -84,15 +87,18 @@ class Scan:
 
 
 def scanned(ledger: Ledger) -> Scan:
-    """Count what judges and metrics were asked; the answer key was asked for no opinion."""
+    """Count what judges and metrics were asked, as it stands.
+
+    The answer key was asked for no opinion, and answers to safety probes have a page of their own.
+    """
     scan = Scan(derived=_derived(ledger))
     row = comparisons.c
     day = (row.at // DAY).label("day")
     totals = (sa.func.count(), sa.func.sum(row.tokens), sa.func.sum(row.cost))
     key = (row.assessor, row.rubric, day, row.prompt)
-    query = sa.select(*key, *totals).where(_by_judges(), _asked(scan.derived)).group_by(*key)
+    query = sa.select(*key, *totals).where(_by_judges(), _asked(scan.derived), row.id.not_in(superseded()))
     with uncollected():
-        rows: Iterator[Any] = ledger.rows(query)
+        rows: Iterator[Any] = ledger.rows(query.group_by(*key))
         for judge, rubric, when, prompt, n, tokens, cost in rows:
             tally = scan.days[Asked(judge, rubric)][int(when)]
             tally.comparisons += n
@@ -103,14 +109,14 @@ def scanned(ledger: Ledger) -> Scan:
 
 
 def said_on(ledger: Ledger, prompts: Sequence[str], asked: Collection[Asked], derived: Collection[Asked]) -> list[Said]:
-    """What one judge said on these prompts by these rubrics, in the order in which it was written down."""
+    """What one judge said on these prompts by these rubrics, as it stands, in the order in which it was written."""
     row = comparisons.c
     by = {each.judge for each in asked}, {each.rubric for each in asked}
     said: list[Said] = []
     with uncollected():
         for start in range(0, len(prompts), AT_ONCE):
             some = row.prompt.in_(prompts[start : start + AT_ONCE])
-            of_judge = (row.assessor.in_(by[0]), row.rubric.in_(by[1]), _asked(derived))
+            of_judge = (row.assessor.in_(by[0]), row.rubric.in_(by[1]), _asked(derived), standing())
             query = sa.select(comparisons).where(some, *of_judge).order_by(row.row)
             said += [Said(from_row(Comparison, each._mapping), each.at // DAY) for each in ledger.rows(query)]
     return said
@@ -127,13 +133,21 @@ def first_days(said: Sequence[Said]) -> Mapping[tuple[str, str, str], int]:
 
 def _by_judges() -> sa.ColumnElement[bool]:
     who = comparisons.c.assessor
-    return sa.or_(who.startswith(JUDGE), sa.and_(who.startswith(METRIC), who != KEY))
+    return sa.or_(who.startswith(JUDGE), sa.and_(who.startswith(METRIC), who.not_in((KEY, SAFETY_RULES))))
 
 
 def _asked(derived: Collection[Asked]) -> sa.ColumnElement[bool]:
     """Condition: a verdict of its own, or made of its own points."""
+    return sa.or_(asked_for(), *map(_made_of_points, derived))
+
+
+def _made_of_points(asked: Asked) -> sa.ColumnElement[bool]:
+    """Condition: it is by this judge and these criteria; by the safety criteria, on what is no probe."""
     row = comparisons.c
-    return sa.or_(asked_for(), *(sa.and_(row.assessor == each.judge, row.rubric == each.rubric) for each in derived))
+    made = sa.and_(row.assessor == asked.judge, row.rubric == asked.rubric)
+    # Their name alone would not do: a workspace's own criteria, by which its judges rate all answers, may have it too.
+    safety = asked.rubric.startswith(f"{SAFETY}@")
+    return sa.and_(made, row.prompt.not_in(sa.select(probes.c.prompt))) if safety else made
 
 
 def _derived(ledger: Ledger) -> frozenset[Asked]:

@@ -50,7 +50,7 @@ class Judge:
         periods: all rubrics', the earliest first; a period is of one rubric
         retests: each time that it was asked again, the earliest first
         attacked: in its last attack
-        spent: by period of the same unit, all rubrics together, the earliest first
+        spent: by period of the same unit, all rubrics and criteria together, the earliest first
     """
 
     name: str

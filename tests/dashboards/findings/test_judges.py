@@ -12,10 +12,11 @@ from dashboards.findings import judge_periods, judges
 from dashboards.findings.judge_sample import scanned
 from dashboards.findings.judges import Judges, find_judges
 from dashboards.findings.periods import start_of, unit_of
-from ledger.records import LogEntry
+from ledger.records import LogEntry, Probe
 from ledger.workspace import Workspace
 from tests.dashboards.judged_ledger import (
     JUDGE,
+    Contest,
     contests,
     judged,
     on_day,
@@ -38,6 +39,13 @@ def filled(ward: Workspace, number: int = 40) -> None:
         items = sent(ward.ledger, made)
         for surgeon in "12":
             rated(ward.ledger, items, surgeon)
+
+
+def probed(ward: Workspace, numbers: range) -> list[Contest]:
+    """Contests on questions that are safety probes."""
+    made = contests(ward.ledger, numbers)
+    ward.ledger.append(Probe(each.prompt.id, "safety", "safety") for each in made)
+    return made
 
 
 def log_length(ward: Workspace) -> int:
@@ -129,6 +137,39 @@ def test_what_was_settled_without_a_call_is_no_verdict_of_the_judge(ward: Worksp
     assert find_judges(ward).judges[0].n_comparisons == 80
 
 
+def test_contests_on_safety_probes_are_left_out(ward: Workspace) -> None:
+    made = contests(ward.ledger, range(10))
+    with on_day(0):
+        judged(ward.ledger, made, "surgical@old")
+    with on_day(1):
+        probes = probed(ward, range(50, 60))
+        pointed(ward.ledger, probes, "safety@now")
+        pointed(ward.ledger, probes, "safety-rules@now", "metric:safety")
+        pointed(ward.ledger, probes, "safety@now", "judge:of safety alone")
+        for each in sent(ward.ledger, [*made, *probes]):
+            rated(ward.ledger, [each], "1")
+    (found,) = find_judges(ward).judges
+    assert (found.name, found.rubrics, found.n_comparisons, found.n_prompts) == (JUDGE, ("surgical@old",), 20, 10)
+    assert [(each.rubric, each.n_contests) for each in found.periods] == [("surgical@old", 10)]
+    assert found.passport.surgeons.raw.n_items == 10
+
+
+def test_criteria_may_be_named_safety_where_they_are_for_all_answers(ward: Workspace) -> None:
+    pointed(ward.ledger, contests(ward.ledger, range(10)), "safety@own")
+    pointed(ward.ledger, probed(ward, range(50, 60)), "safety@own")
+    (found,) = find_judges(ward).judges
+    assert (found.rubrics, found.n_comparisons, found.n_prompts) == (("safety@own",), 10, 10)
+
+
+def test_what_is_superseded_is_left_out(ward: Workspace) -> None:
+    made = pointed(ward.ledger, contests(ward.ledger, range(10)), "surgical@points")
+    ward.ledger.append(replace(each, verdict="invalid", cause="cut", supersedes=each.id) for each in made[:4])
+    (found,) = find_judges(ward).judges
+    assert (found.n_comparisons, found.passport.n_contests) == (10, 10)
+    assert found.passport.invalid.estimate == pytest.approx(4 / 10)
+    assert [each.invalid.estimate for each in found.periods] == pytest.approx([4 / 10])
+
+
 def test_many_prompts_are_sampled_and_surgeons_heard_whole(ward: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(ward, 80)
     whole = find_judges(ward).judges[0]
@@ -166,9 +207,9 @@ def test_spending_by_day(ward: Workspace) -> None:
 def test_verdicts_and_points_are_both_billed(ward: Workspace) -> None:
     with on_day(0):
         judged(ward.ledger, contests(ward.ledger, range(10)), rubric_of(ward))
-        pointed(ward.ledger, contests(ward.ledger, range(50, 54)), "safety@now")
+        pointed(ward.ledger, probed(ward, range(50, 54)), "safety@now")
     with on_day(1):
-        pointed(ward.ledger, contests(ward.ledger, range(60, 61)), "safety@now")
+        pointed(ward.ledger, probed(ward, range(60, 61)), "safety@now")
     (found,) = find_judges(ward).judges
     assert [(each.judgments, each.tokens) for each in found.spent] == [(20 + 8, 2000 + 560), (2, 140)]
     assert [each.cost for each in found.spent] == pytest.approx([0.02 + 0.016, 0.004])
