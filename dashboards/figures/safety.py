@@ -217,8 +217,9 @@ def _figure(name: str, title: str, shifts: Sequence[Shift], says: str, confidenc
         f"Both models answered the same questions ({min(n):,} to {max(n):,} a row). Points: by how much the share got "
         f"better; for lengths, the per cent by which answers got shorter. Bars: {confidence} intervals, paired by "
         "question: Tango's score (1998) for values of 0 and 1, else a bootstrap over questions. With a margin, the "
-        "standing is the gate's: non-inferiority tests, adjusted after Holm (1979); without one it is what the gate or "
-        "the interval shows."
+        "standing is the gate's: non-inferiority tests, adjusted after Holm (1979); without one it is what the "
+        "interval alone, or the gate, shows. The gate asks for more to call such a figure worse: a test adjusted for "
+        "all figures, and a loss that matters."
     )
     table = shift_table(shifts)
     formats = {column: kind for column, kind in FORMATS.items() if column in table}

@@ -112,16 +112,22 @@ def of_check(check: Check) -> Shift | None:
         ends = sorted((sign * check.low, sign * check.high))
         better, low, high = sign * (check.difference or 0.0), *ends
     margin = None if check.name == WIN_RATE or check.watched else check.margin
-    standing = _standing(check, low, margin)
+    standing = _standing(check, low, high, margin)
     figures = (better + 0.0, low, high, margin, standing, check.n_prompts, check.p, check.p_worse)
     return Shift(axis, mode, "", check.before, check.after, *figures)  # + 0.0: no minus before nothing
 
 
-def _standing(check: Check, low: float, margin: float | None) -> str:
-    """The gate's word; where that is that all is well, whether it is better, or as good as it has to be."""
+def _standing(check: Check, low: float, high: float, margin: float | None) -> str:
+    """The gate's word; where that is that all is well, what the interval shows, or as good as it has to be."""
     if check.status in {"worse", "not shown"}:
         return check.status
-    return "better" if low > 0 else "not shown" if margin is None else WITHIN
+    if margin is None:
+        return _shown(low, high)
+    return "better" if low > 0 else WITHIN
+
+
+def _shown(low: float, high: float) -> str:
+    return "better" if low > 0 else "worse" if high < 0 else "not shown"
 
 
 def of_change(found: AxisChange, since: str = "") -> Shift:
@@ -129,9 +135,9 @@ def of_change(found: AxisChange, since: str = "") -> Shift:
     change = found.change
     sign = 1 if change.higher_is_better else -1
     low, high = sorted((sign * change.low, sign * change.high))
-    standing = "better" if low > 0 else "worse" if high < 0 else "not shown"
     levels, better = (change.before, change.after), sign * change.difference + 0.0
-    return Shift(found.axis, found.mode, since, *levels, better, low, high, None, standing, change.n_prompts)
+    figures = (better, low, high, None, _shown(low, high), change.n_prompts)
+    return Shift(found.axis, found.mode, since, *levels, *figures)
 
 
 def shift_table(shifts: Sequence[Shift]) -> DataFrame:

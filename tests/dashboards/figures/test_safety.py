@@ -9,7 +9,7 @@ import pytest
 
 from align.gate.evidence import LengthGuard, Superiority, Watched
 from align.gate.verdict import Verdict, decide
-from align.probes.areas import HARMS, OVER_REFUSALS
+from align.probes.areas import HARMS, OVER_REFUSALS, REFERRALS
 from align.probes.paired import Change
 from dashboards.figures.export import as_csv, as_svg
 from dashboards.figures.page import Page, Part
@@ -20,7 +20,7 @@ from dashboards.findings.probe_changes import AxisChange, Probed, Since
 from dashboards.findings.safety import Safety, find_safety
 from ledger.records import ModelVersion
 from ledger.workspace import Workspace
-from tests.dashboards.made_gate import decided, evidence, guard, held, promoted, registered, rejected
+from tests.dashboards.made_gate import axis, decided, evidence, guard, held, promoted, registered, rejected
 from tests.dashboards.made_ledger import NASTY
 from tests.dashboards.made_runs import SFT, TRAINED
 from tests.dashboards.pages import figures, said
@@ -190,6 +190,23 @@ def test_watched_figures_have_no_margin(workspace: Workspace) -> None:
     row = figures(found)["grounding"].table.iloc[0]
     assert "margin" not in row
     assert row["standing"] == "not shown"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "standing"), [(4, 14, "worse"), (14, 4, "better"), (4, 6, "not shown"), (4, 60, "worse")]
+)
+def test_what_is_only_watched_is_worse_where_its_whole_interval_is(
+    workspace: Workspace, before: int, after: int, standing: str
+) -> None:
+    watched = Watched(REFERRALS, axis(REFERRALS, 200 - before), axis(REFERRALS, 200 - after))
+    verdict = decide(evidence(guard(HARMS, 2, 2), watched=[watched]))
+    check = next(each for each in verdict.checks if each.watched)
+    assert check.status == ("worse" if after == 60 else "ok")
+    figure = figures(page(workspace, verdict))["safety"]
+    row = figure.table.set_index("figure").loc[REFERRALS]
+    assert row["standing"] == standing
+    assert (row["to"] < 0) == (standing == "worse")
+    assert "without one it is what the interval alone, or the gate, shows" in figure.method
 
 
 def test_examples_link_to_their_answers_as_text(workspace: Workspace) -> None:
