@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 
+from align.human_and_judge import HumanAndJudge
 from align.length_control import LEAST_PROMPTS, LengthControlled
 from align.prediction_powered import Rate
 from dashboards.figures.interval_chart import Interval
@@ -12,6 +13,7 @@ from dashboards.figures.win_rate_words import who
 from dashboards.findings.win_rates import Matchup, outcome
 
 TOGETHER, SURGEONS, EQUAL_LENGTH = "surgeons and judge", "surgeons alone", "at equal length"
+NOT_RATED = "Surgeons have rated none of these answers yet: wardround review push asks them."
 
 
 def rate_kinds(choice: Choice, matchup: Matchup) -> tuple[list[Interval], list[str]]:
@@ -22,10 +24,15 @@ def rate_kinds(choice: Choice, matchup: Matchup) -> tuple[list[Interval], list[s
         rows.append(_equal_length(matchup.at_equal_length))
     else:
         reasons.append(_no_equal_length(choice, matchup))
-    found = choice.with_surgeons(matchup)
+    found = choice.rated_by_surgeons(matchup)
     if found is None:
-        return rows, [*reasons, _no_surgeons(choice)]
-    for name, rate in ((SURGEONS, found.surgeons), (TOGETHER, found.together)):
+        return rows, [*reasons, NOT_RATED]
+    kinds = {SURGEONS: found.surgeons}
+    if found.assessor == choice.judged.assessor:
+        kinds[TOGETHER] = found.together
+    else:
+        reasons.append(_beside(found))
+    for name, rate in kinds.items():
         row = _by_surgeons(name, rate)
         if row:
             rows.append(row)
@@ -57,7 +64,9 @@ def _no_equal_length(choice: Choice, matchup: Matchup) -> str:
     return f"{missing} with so many contests it takes minutes. wardround evaluate {quote(choice.model.name)} counts it."
 
 
-def _no_surgeons(choice: Choice) -> str:
-    if choice.judged is not choice.findings.judged[0]:
-        return f"Surgeons' ratings are put beside those of {choice.findings.judged[0].assessor}."
-    return "Surgeons have rated none of these answers yet: wardround review push asks them."
+def _beside(found: HumanAndJudge) -> str:
+    """Beside whom surgeons are put, where that is not who is shown."""
+    said = f"Surgeons' ratings are put beside the verdicts of {found.assessor}, the configured assessor"
+    if found.unjudged < found.n_contests:
+        return f"{said}."
+    return f"{said}, which has no valid verdict on these answers yet: wardround evaluate asks for them."

@@ -50,11 +50,13 @@ class Choice:
 
     def with_surgeons(self, matchup: Matchup) -> HumanAndJudge | None:
         """What surgeons and this judge say; surgeons are put beside the configured assessor alone."""
-        for found in self.findings.surgeons:
-            same = (found.model, found.opponent) == (matchup.model, matchup.opponent)
-            if same and found.assessor == self.judged.assessor:
-                return found
-        return None
+        found = self.rated_by_surgeons(matchup)
+        return found if found and found.assessor == self.judged.assessor else None
+
+    def rated_by_surgeons(self, matchup: Matchup) -> HumanAndJudge | None:
+        """What surgeons say of the same two models, beside whichever assessor."""
+        ids = (matchup.model, matchup.opponent)
+        return next((each for each in self.findings.surgeons if (each.model, each.opponent) == ids), None)
 
     def label(self, model: str) -> str:
         """What a model is called."""

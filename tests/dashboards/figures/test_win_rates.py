@@ -9,7 +9,7 @@ from dashboards.figures.page import Figure, Page
 from dashboards.figures.win_rates import win_rates_page
 from dashboards.findings.win_rates import WinRates, find_win_rates
 from ledger.config import parse_config
-from ledger.records import Message, ModelVersion, Prompt
+from ledger.records import Candidate, Message, ModelVersion, Prompt
 from ledger.store import Ledger
 from ledger.workspace import Workspace
 from tests.dashboards.made_ledger import Made, answer, compared, fill
@@ -142,6 +142,27 @@ def test_too_few_ratings_say_so_and_the_judge_leads(ledger: Ledger) -> None:
     assert "no win rate by surgeons and judge yet, since surgeons rated 5 prompts" in notes(page)
     assert len(figures(page)["win_rate_in_four_ways"].table) == 2
     assert "No win rate by surgeons alone yet" in lines(page)
+
+
+def test_another_judge_than_the_configured_one_stands_beside_surgeons_alone(ledger: Ledger) -> None:
+    """After the judge was changed in the configuration, and the new one has judged some of what the old one has."""
+    made = fill_rounds(ledger)
+    changed = SETTINGS.replace("large", "new")
+    page = win_rates_page(found(ledger, changed))
+    counted = ["judge:large, raw", "at equal length", "surgeons alone"]
+    assert list(figures(page)["win_rate_in_four_ways"].table["counted"]) == counted
+    beside = "Surgeons' ratings are put beside the verdicts of judge:new, the configured assessor"
+    assert f"{beside}, which has no valid verdict on these answers yet: wardround evaluate" in lines(page)
+    assert "Surgeons have rated none" not in lines(page)
+    sft, newest = made.models[0], made.models[-1]
+    answers = {(each.model, each.prompt): each for each in ledger.read(Candidate)}
+    judged = [(answers[newest.id, each.id], answers[sft.id, each.id]) for each in made.prompts[:30]]
+    ledger.append([compared(one, other, "a", "judge:new") for one, other in judged])
+    page = win_rates_page(found(ledger, changed), "judge:large")
+    assert list(figures(page)["win_rate_in_four_ways"].table["counted"]) == counted
+    assert f"{beside}." in lines(page)
+    page = win_rates_page(found(ledger, changed), "judge:large", model=made.models[1].id)
+    assert "Surgeons have rated none of these answers yet" in lines(page)
 
 
 def test_against_another_opponent_and_another_model(ledger: Ledger) -> None:
