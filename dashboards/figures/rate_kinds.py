@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from shlex import quote
 
 from align.human_and_judge import HumanAndJudge
-from align.length_control import LEAST_PROMPTS, LengthControlled
+from align.length_control import LEAST_PROMPTS, RESAMPLES, LengthControlled
 from align.prediction_powered import Rate
 from dashboards.figures.interval_chart import Interval
 from dashboards.figures.win_rate_choice import Choice
@@ -13,6 +14,15 @@ from dashboards.figures.win_rate_words import who
 from dashboards.findings.win_rates import Matchup, outcome
 
 TOGETHER, SURGEONS, EQUAL_LENGTH = "surgeons and judge", "surgeons alone", "at equal length"
+JACKKNIFE = "jackknife over questions, with Student's t"
+WAYS = {
+    EQUAL_LENGTH: (
+        "a logistic model of the verdicts predicts them for answers as long as the opponent's (Dubois et al., 2024); "
+        f"bootstrap over questions, {RESAMPLES:,} resamples, the model fitted anew to each"
+    ),
+    SURGEONS: f"their ratings, weighed by the chance of being asked; {JACKKNIFE}",
+    TOGETHER: f"prediction-powered inference (PPI++, Angelopoulos et al., 2023); {JACKKNIFE}",
+}
 NOT_RATED = "Surgeons have rated none of these answers yet: wardround review push asks them."
 
 
@@ -39,6 +49,13 @@ def rate_kinds(choice: Choice, matchup: Matchup) -> tuple[list[Interval], list[s
         else:
             reasons.append(f"No win rate by {name} yet: {rate.refused}.")
     return rows, reasons
+
+
+def ways(rows: Sequence[Interval]) -> Iterator[str]:
+    """How the rows other than the raw one were counted, and their intervals."""
+    for row in rows:
+        if row.name in WAYS:
+            yield f"{row.name[:1].upper()}{row.name[1:]}: {WAYS[row.name]}."
 
 
 def _equal_length(rate: LengthControlled) -> Interval:

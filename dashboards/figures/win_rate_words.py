@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from align.human_and_judge import HumanAndJudge
 from align.winrate import WinRate
@@ -89,6 +89,12 @@ def who(judged: Judged, matchup: Matchup) -> str:
     """Whose verdicts a win rate counts."""
     named = judged.assessor
     return f"{named} and {KEY_ASSESSOR}" if matchup.keyed and named != KEY_ASSESSOR else named
+
+
+def who_of_all(judged: Judged, matchups: Sequence[Matchup]) -> str:
+    """The same of several."""
+    named = {who(judged, each) for each in matchups}
+    return named.pop() if len(named) == 1 else f"{judged.assessor}, and of some models by {KEY_ASSESSOR} too"
 
 
 def _beats(model: str, opponent: str, rate: float, shown: Outcome) -> str:

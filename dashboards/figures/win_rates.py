@@ -8,8 +8,9 @@ from shlex import quote
 from dashboards.figures import win_rate_words as words
 from dashboards.figures.interval_chart import FORMATS, Interval, interval_chart, interval_table
 from dashboards.figures.ladder import ladder_part
+from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Line, Missing, Page, Part
-from dashboards.figures.rate_kinds import rate_kinds
+from dashboards.figures.rate_kinds import rate_kinds, ways
 from dashboards.figures.round_curve import CurvePoint, curve_chart
 from dashboards.figures.win_rate_choice import AGAINST, Choice, chosen
 from dashboards.findings.known_models import Against
@@ -132,7 +133,7 @@ def _by_round(choice: Choice) -> Part:
         name="win_rate_by_round",
         title=f"Win rate against {AGAINST[choice.against]}",
         says=f"{len(rows)} model(s), from {rows[0].text} to {rows[-1].text}.",
-        method=_method(choice),
+        method=_method_of_all(choice),
         table=table,
         chart=curve_chart(points),
         formats=FORMATS,
@@ -156,7 +157,12 @@ def _in_detail(choice: Choice) -> Part:
 
 def _in_four_ways(choice: Choice, rows: list[Interval]) -> Figure:
     title = "Raw, at equal length, and by surgeons"
-    method = f"{_method(choice)} {_WAYS}"
+    findings, matchup = choice.findings, choice.matchup
+    assert matchup is not None
+    raw = (
+        f"Raw: verdicts by {words.who(choice.judged, matchup)}; {_bootstrap(findings.resamples)}; {_counted(matchup)}."
+    )
+    method = " ".join((words.METHOD, f"{findings.confidence:.0%} intervals, row by row.", raw, *ways(rows)))
     return _rows(rows, method, name="win_rate_in_four_ways", title=title, first="counted")
 
 
@@ -174,19 +180,12 @@ def _by_topic(choice: Choice, matchup: Matchup) -> Figure:
     largest = sorted(rows, key=lambda row: -(row.questions or 0))[:SHOWN]
     drawn = [row for row in rows if row in largest]
     title = "By topic" if len(drawn) == len(rows) else f"By topic: the {SHOWN} largest of {len(rows)}"
-    figure = _rows(drawn, f"{_method(choice)} {_TOPICS}", name="win_rate_by_topic", title=title, first="topic")
+    method = f"{_method(choice, TOPIC_RESAMPLES)} {_TOPICS}"
+    figure = _rows(drawn, method, name="win_rate_by_topic", title=title, first="topic")
     return figure if len(drawn) == len(rows) else _with_table_of(figure, rows)
 
 
-_WAYS = (
-    "At equal length: a logistic model of the verdicts predicts them for answers as long as the opponent's (Dubois et "
-    "al., 2024). Surgeons alone: their ratings, weighed by the chance of being asked. Surgeons and judge: "
-    "prediction-powered inference (PPI++, Angelopoulos et al., 2023)."
-)
-_TOPICS = (
-    f"By topic at most {TOPIC_RESAMPLES:,} resamples. Many topics are many comparisons: of 20 topics without any "
-    "difference, one is expected to look like one."
-)
+_TOPICS = "Many topics are many comparisons: of 20 topics without any difference, one is expected to look like one."
 
 
 def _rows(rows: list[Interval], method: str, *, name: str, title: str, first: str) -> Figure:
@@ -206,10 +205,27 @@ def _with_table_of(figure: Figure, rows: list[Interval]) -> Figure:
     return replace(figure, table=interval_table(rows, str(figure.table.columns[0])))
 
 
-def _method(choice: Choice) -> str:
-    matchup, findings = choice.matchup, choice.findings
+def _method(choice: Choice, most: int | None = None) -> str:
+    """Of the model in detail; ``most``: resamples, where they are limited."""
+    matchup, resamples = choice.matchup, choice.findings.resamples
     assert matchup is not None
-    rate = matchup.overall
-    counted = f" n={rate.n_prompts:,} questions, {rate.n_comparisons:,} contests in all." if rate else ""
-    made = f"{findings.confidence:.0%} intervals: bootstrap over questions, {findings.resamples:,} resamples."
-    return f"{words.METHOD} {made}{counted} Verdicts by {words.who(choice.judged, matchup)}."
+    made = _intervals(choice, min(resamples, most or resamples))
+    return f"{made} {_counted(matchup)}. Verdicts by {words.who(choice.judged, matchup)}."
+
+
+def _method_of_all(choice: Choice) -> str:
+    who = words.who_of_all(choice.judged, [matchup for _, matchup in choice.in_order])
+    return f"{_intervals(choice, choice.findings.resamples)} Verdicts by {who}."
+
+
+def _intervals(choice: Choice, resamples: int) -> str:
+    return f"{words.METHOD} {choice.findings.confidence:.0%} intervals: {_bootstrap(resamples)}."
+
+
+def _bootstrap(resamples: int) -> str:
+    return f"bootstrap over questions, {resamples:,} resamples"
+
+
+def _counted(matchup: Matchup) -> str:
+    assert matchup.overall is not None
+    return f"n={matchup.overall.n_prompts:,} questions, {n_of(matchup.overall.n_comparisons, 'contest')} in all"

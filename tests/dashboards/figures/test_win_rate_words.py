@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from align.winrate import WinRate
-from dashboards.figures.win_rate_words import assessor_note, headline, invalid_note, who
+from dashboards.figures.win_rate_words import assessor_note, headline, invalid_note, who, who_of_all
 from dashboards.findings.win_rates import Judged, Matchup
 
 RATE = WinRate(0.673, 0.629, 0.717, 0.95, 1_088, 1_088, 0, 0.66, 0.69, 0.6, 0.7, 0.01)
@@ -75,3 +75,10 @@ def test_the_key_is_named_where_it_decided() -> None:
     assert who(judged, MATCHUP) == "judge:x"
     assert who(judged, replace(MATCHUP, keyed=True)) == "judge:x and metric:key"
     assert who(replace(judged, assessor="metric:key"), replace(MATCHUP, keyed=True)) == "metric:key"
+
+
+def test_of_several_models_the_key_is_named_where_it_decided_at_all() -> None:
+    judged, keyed = Judged("judge:x", (), (), None), replace(MATCHUP, keyed=True)
+    assert who_of_all(judged, [MATCHUP, MATCHUP]) == "judge:x"
+    assert who_of_all(judged, [keyed, keyed]) == "judge:x and metric:key"
+    assert who_of_all(judged, [MATCHUP, keyed]) == "judge:x, and of some models by metric:key too"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from align.length_control import RESAMPLES as LENGTH_RESAMPLES
 from dashboards.figures.export import as_csv, as_png, as_svg
 from dashboards.figures.page import Figure, Page
 from dashboards.figures.win_rates import win_rates_page
@@ -63,7 +65,7 @@ def test_every_figure_has_n_a_method_and_all_that_it_shows_in_its_table(made: Ma
     ]
     for figure in found_figures.values():
         assert "bootstrap over questions" in figure.method
-        assert "11 " in figure.method
+        assert "questions" in figure.table or "11 " in figure.method
         assert set(figure.formats) >= {name for name in figure.table.columns if name in ("from", "to", "contests")}
         assert figure.table.to_csv()
     rounds = found_figures["win_rate_by_round"].table
@@ -77,6 +79,38 @@ def test_every_figure_has_n_a_method_and_all_that_it_shows_in_its_table(made: Ma
         "multiple choice",
     ]
     assert list(found_figures["win_rate_by_topic"].table["topic"]) == ["biliary", "hernia"]  # the best first
+
+
+def test_each_way_has_the_method_of_its_own_interval(ledger: Ledger) -> None:
+    fill_rounds(ledger)
+    shown = figures(win_rates_page(found(ledger, SETTINGS)))
+    ways = shown["win_rate_in_four_ways"].method
+    assert (
+        "95% intervals, row by row. Raw: verdicts by judge:large; bootstrap over questions, 500 resamples; "
+        "n=60 questions, 60 contests in all. At equal length: "
+    ) in ways
+    assert f"bootstrap over questions, {LENGTH_RESAMPLES:,} resamples, the model fitted anew to each. Surgeons" in ways
+    assert ways.count("jackknife over questions, with Student's t.") == 2
+    assert "500 resamples. n=60" in shown["win_rate_by_topic"].method
+    page = win_rates_page(replace(found(ledger, SETTINGS), resamples=10_000, surgeons=()))
+    ways = figures(page)["win_rate_in_four_ways"].method
+    assert "10,000 resamples; n=60" in ways
+    assert "jackknife" not in ways
+    assert "bootstrap over questions, 2,000 resamples. n=60" in figures(page)["win_rate_by_topic"].method
+
+
+def test_the_method_over_the_rounds_is_true_of_all_models(ledger: Ledger) -> None:
+    made = fill_rounds(ledger)
+    method = figures(win_rates_page(found(ledger, SETTINGS)))["win_rate_by_round"].method
+    assert "n=" not in method
+    assert method.endswith("500 resamples. Verdicts by judge:large.")
+    asked = next(each for each in made.prompts if each.kind == "mcq")
+    answers = {each.model: each for each in ledger.read(Candidate) if each.prompt == asked.id}
+    sft, first = made.models[:2]
+    ledger.append([compared(answers[first.id], answers[sft.id], "a", "metric:key")])
+    shown = figures(win_rates_page(found(ledger, SETTINGS)))
+    assert shown["win_rate_by_round"].method.endswith("Verdicts by judge:large, and of some models by metric:key too.")
+    assert shown["win_rate_by_mode_and_kind"].method.endswith("Verdicts by judge:large.")
 
 
 def test_figures_can_be_taken_into_a_paper(ledger: Ledger) -> None:
