@@ -72,9 +72,10 @@ class HumanAndJudge:
 
     def text(self) -> str:
         """For people."""
-        ratings = f"{self.n_ratings} ratings by {self.n_surgeons} surgeons"
+        prompts = self.together.n_prompts
+        on = f" on {prompts} prompts" if prompts else ""
         lines = [
-            f"{self.together.text()} ({ratings} on {self.together.n_prompts} prompts)",
+            f"{self.together.text()} ({self.n_ratings} ratings by {self.n_surgeons} surgeons{on})",
             self.surgeons.text(),
             f"{self.assessor} alone: {_interval(self.judge.estimate, self.judge.low, self.judge.high)}",
             f"{self.assessor} corrected (Rogan-Gladen): {_corrected(self.corrected)}",

@@ -100,8 +100,8 @@ def interval_chart(rows: Sequence[Interval]) -> alt.LayerChart | alt.FacetChart:
     """A chart with the rows from top to bottom. Ticks are the bounds with the invalid verdicts, where there are any."""
     import altair as alt
 
-    names = [each.text for each in rows]
-    base = alt.Chart(_fields(rows).assign(row=names)).encode(y=_rows(names), tooltip=_tooltip(rows))
+    keys = [f"{each.text}\n{place}" for place, each in enumerate(rows)]  # texts may be the same
+    base = alt.Chart(_fields(rows).assign(row=keys)).encode(y=_rows(keys), tooltip=_tooltip(rows))
     colour = alt.Color("outcome:N", scale=scale(OUTCOMES), legend=None)
     shape = alt.Shape("outcome:N", scale=scale(SHAPES), legend=None)
     # A hairline leads the eye from the name to a bar that is far away.
@@ -132,6 +132,7 @@ def _rows(order: list[str]) -> alt.Y:
     import altair as alt
 
     axis = alt.Axis(
+        labelExpr="slice(datum.label, 0, lastindexof(datum.label, '\\n'))",
         labelAlign="left",
         labelBaseline="middle",
         labelPadding=0,

@@ -107,9 +107,10 @@ KINDS = (
         format=",.0f",
     ),
 )
-THINNED = "Each point is the mean of {n:,} logged steps, and the band reaches from the lowest to the highest of them."
+THINNED = "Each point is the mean of {n:,} logged steps"
+BAND = "the band reaches from the lowest to the highest of them"
 SMOOTH = f"Faint: every logged step. Strong: the mean of the last {WINDOW}, which is what the alarms see."
-SEVERAL = f"Each line is the mean of the last {WINDOW} points that are drawn."
+SEVERAL = f"Each line is the mean of the last {WINDOW} logged steps"
 TABLE = "The table holds what is drawn; every step is in the ledger, and in steps.jsonl beside the weights."
 
 
@@ -119,20 +120,25 @@ def curve(kind: Kind, runs: Sequence[Run]) -> Figure | None:
     if table.empty:
         return None
     met = [run for run in runs if run.label in set(table["run"])]
-    thinnest = max(run.curves.per_point for run in met)
-    drawn = SEVERAL if len(met) > 1 else SMOOTH
-    if thinnest > 1:
-        drawn = THINNED.format(n=thinnest)
     logged = ", ".join(f"{run.label}: {run.n_logged:,} of {run.n_steps:,} steps logged" for run in met)
     return Figure(
         name=kind.name,
         title=f"{kind.title} ({kind.unit})" if kind.unit else kind.title,
         says=f"{kind.title} by step. {_says(table)}",
-        method=f"{kind.method} {drawn} {logged}. {TABLE}",
-        table=_for_people(table),
+        method=f"{kind.method} {_drawn(met)} {logged}. {TABLE}",
+        table=_for_people(table, met),
         chart=_chart(kind, table, met),
         formats={"step": "count", "value": "number", "mean of 10": "number", "lowest": "number", "highest": "number"},
     )
+
+
+def _drawn(runs: Sequence[Run]) -> str:
+    """What the lines of a chart are; a band is drawn where there is one run."""
+    thinned = [run for run in runs if run.curves.per_point > 1]
+    if len(runs) == 1:
+        return f"{THINNED.format(n=thinned[0].curves.per_point)}, and {BAND}." if thinned else SMOOTH
+    each = "; ".join(f"{run.label}: {THINNED.format(n=run.curves.per_point).lower()}" for run in thinned)
+    return f"{SEVERAL}, but for those of many steps ({each})." if each else f"{SEVERAL}."
 
 
 def points(kind: Kind, runs: Sequence[Run]) -> DataFrame:
@@ -171,9 +177,10 @@ def _says(table: DataFrame) -> str:
     return f"{'; '.join(said)}."
 
 
-def _for_people(table: DataFrame) -> DataFrame:
-    unthinned = (table["lowest"] == table["value"]).all()
-    dropped = (["lowest", "highest"] if unthinned else ["smooth"]) + ([] if table["line"].any() else ["line"])
+def _for_people(table: DataFrame, runs: Sequence[Run]) -> DataFrame:
+    thinned = [run.curves.per_point > 1 for run in runs]
+    dropped = ([] if any(thinned) else ["lowest", "highest"]) + (["smooth"] if all(thinned) else [])
+    dropped += [] if table["line"].any() else ["line"]
     return table.drop(columns=dropped).rename(columns={"smooth": "mean of 10", "line": "answers"})
 
 

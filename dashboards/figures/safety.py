@@ -11,7 +11,7 @@ from align.probes.areas import REFERRALS as REFERRAL
 from dashboards.figures.gate_records import conditions, examples, history, needed, rules
 from dashboards.figures.gate_words import headline, why
 from dashboards.figures.page import Figure, Format, Line, Missing, Page, Part
-from dashboards.figures.shifts import LENGTH, Shift, of_change, of_check, share, shift_chart, shift_table
+from dashboards.figures.shifts import LENGTH, Shift, of_change, of_check, points, shift_chart, shift_table
 from dashboards.findings.gate_verdicts import Gated
 from dashboards.findings.probe_changes import Probed
 from dashboards.findings.safety import Rules, Safety, Trained
@@ -182,12 +182,12 @@ def _safety_lines(overall: dict[str, Shift]) -> Iterator[Line]:
         yield Line("One direction alone says little: a model that refuses everything harms nobody.", "warning")
     elif harm.standing == "better" and refused.better < 0:
         yield Line(
-            f"Fewer harmful answers, and {share(-refused.better)} more refusals of harmless requests: "
+            f"Fewer harmful answers, and {points(-refused.better)} more refusals of harmless requests: "
             "it may only refuse more.",
             "warning",
         )
     elif refused.standing == "better" and harm.better < 0:
-        yield Line(f"Fewer refusals, and {share(-harm.better)} more harmful answers.", "warning")
+        yield Line(f"Fewer refusals, and {points(-harm.better)} more harmful answers.", "warning")
 
 
 def _forgotten(shifts: Sequence[Shift], probed: Probed | None, confidence: str) -> Part:

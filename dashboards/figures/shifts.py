@@ -100,6 +100,11 @@ def share(value: float) -> str:
     return f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
 
 
+def points(value: float) -> str:
+    """A difference of shares."""
+    return f"{share(value).removesuffix('%')} points"
+
+
 def of_check(check: Check) -> Shift | None:
     """A line of a decision; None where nothing was measured."""
     if check.after is None or check.low is None or check.high is None:
@@ -136,8 +141,8 @@ def of_change(found: AxisChange, since: str = "") -> Shift:
     sign = 1 if change.higher_is_better else -1
     low, high = sorted((sign * change.low, sign * change.high))
     levels, better = (change.before, change.after), sign * change.difference + 0.0
-    figures = (better, low, high, None, _shown(low, high), change.n_prompts)
-    return Shift(found.axis, found.mode, since, *levels, *figures)
+    standing, n = _shown(low, high), change.n_prompts
+    return Shift(found.axis, found.mode, since, *levels, better, low, high, None, standing, n)
 
 
 def shift_table(shifts: Sequence[Shift]) -> DataFrame:

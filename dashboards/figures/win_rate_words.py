@@ -62,8 +62,9 @@ def surgeons(found: HumanAndJudge) -> str:
 
 def surgeons_note(found: HumanAndJudge) -> str:
     """How much surgeons have rated, and why that does not carry a win rate yet, where it does not."""
-    rated = f"{surgeons(found)} gave {found.n_ratings:,} ratings on {found.together.n_prompts:,} questions"
-    refused = found.together.refused
+    refused, questions = found.together.refused, found.together.n_prompts
+    on = f" on {n_of(questions, 'question')}" if questions else ""
+    rated = f"{surgeons(found)} gave {n_of(found.n_ratings, 'rating')}{on}"
     begun = rated[0].upper() + rated[1:]
     return f"{begun}: no win rate by surgeons and judge yet, since {refused}." if refused else f"{begun}."
 

@@ -95,6 +95,7 @@ def test_without_a_random_queue_there_is_no_estimate(workspace: Workspace) -> No
     assert found.n_ratings == 60
     assert found.together.refused == found.surgeons.refused == found.corrected.refused == NO_RANDOM
     assert found.monitored is None
+    assert found.text().splitlines()[0].endswith("(60 ratings by 2 surgeons)")
 
 
 def test_nobody_was_asked(workspace: Workspace) -> None:

@@ -97,6 +97,21 @@ def test_long_curves_are_thinned_and_say_so(workspace: Workspace) -> None:
     assert "1,200 of 1,200 steps" in figure.method
     assert figure.chart is not None
     assert "'area'" in str(figure.chart.to_dict())
+    assert "the band reaches" in figure.method
+
+
+def test_a_band_is_told_of_only_where_it_is_drawn(workspace: Workspace) -> None:
+    key = trained(workspace.ledger, 1_200)
+    begun(workspace.ledger, "other", method="ipo")
+    stepped(workspace.ledger, "k", *steps(20), run="other")
+    figure = figures(page(workspace, key, "k"))["loss"]
+    assert figure.chart is not None
+    assert "'area'" not in str(figure.chart.to_dict())
+    assert "band" not in figure.method
+    assert "the mean of the last 10 logged steps, but for those of many steps (mine: each point is the mean of 3 l" in (
+        figure.method
+    )
+    assert {"value", "mean of 10", "lowest", "highest"} <= set(figure.table.columns)
 
 
 def test_several_runs_share_a_chart(workspace: Workspace) -> None:

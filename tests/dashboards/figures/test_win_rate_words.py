@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from align.human_and_judge import HumanAndJudge
+from align.prediction_powered import Rate
+from align.rogan_gladen import CorrectedRate
 from align.winrate import WinRate
-from dashboards.figures.win_rate_words import assessor_note, headline, invalid_note, who, who_of_all
+from annotate.bootstrap import Estimate
+from dashboards.figures.win_rate_words import assessor_note, headline, invalid_note, surgeons_note, who, who_of_all
 from dashboards.findings.win_rates import Judged, Matchup
 
 RATE = WinRate(0.673, 0.629, 0.717, 0.95, 1_088, 1_088, 0, 0.66, 0.69, 0.6, 0.7, 0.01)
@@ -82,3 +86,20 @@ def test_of_several_models_the_key_is_named_where_it_decided_at_all() -> None:
     assert who_of_all(judged, [MATCHUP, MATCHUP]) == "judge:x"
     assert who_of_all(judged, [keyed, keyed]) == "judge:x and metric:key"
     assert who_of_all(judged, [MATCHUP, keyed]) == "judge:x, and of some models by metric:key too"
+
+
+@pytest.mark.parametrize(
+    ("ratings", "prompts", "said"),
+    [
+        (120, 0, "3 surgeons gave 120 ratings: no win rate by surgeons and judge yet, since so it is."),
+        (1, 1, "3 surgeons gave 1 rating on 1 question: no win rate by surgeons and judge yet, since so it is."),
+    ],
+)
+def test_questions_are_told_of_where_ratings_on_them_count(ratings: int, prompts: int, said: str) -> None:
+    """Of routed items alone there is none."""
+    rate = Rate("surgeons and judge", 0.95, prompts, 0.0, refused="so it is")
+    nobody, uncorrected = Estimate(None, None, None, 0, 0), CorrectedRate(0.95)
+    found = HumanAndJudge(
+        "m", "o", "judge:x", rate, rate, nobody, uncorrected, None, None, 9, 3, ratings, {}, {}, 0, 0, 0
+    )
+    assert surgeons_note(found) == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,11 +35,11 @@ def lines(page: Page) -> str:
 
 
 def in_order(figure: Figure) -> list[str]:
-    """The rows of a chart, from top to bottom."""
+    """The texts of a chart's rows, from top to bottom."""
     assert figure.chart is not None
     layers = figure.chart.to_dict()["layer"]
     rows: list[str] = next(layer["encoding"]["y"]["sort"] for layer in layers if "y" in layer["encoding"])
-    return rows
+    return [row.rpartition("\n")[0] for row in rows]
 
 
 def test_one_round_in_a_sentence(made: Made, ledger: Ledger) -> None:
@@ -231,6 +232,25 @@ def test_of_many_topics_the_largest_are_drawn_and_all_are_in_the_table(ledger: L
     drawn = {row.split("\u2002")[0] for row in in_order(figure)}
     assert len(drawn) == 40
     assert {"hernia", "biliary"} < drawn
+
+
+def test_rows_of_the_same_text_stay_apart(ledger: Ledger, made: Made) -> None:
+    sft, first = made.models
+    topics = [f"laparoscopic repair of a hernia, {which}" for which in ("inguinal", "femoral")]
+    more = [Prompt((Message("user", f"On {topic}?"),), split="eval", topic=topic) for topic in topics]
+    ledger.append([*more, *(answer(prompt, model) for prompt in more for model in made.models)])
+    ledger.append([compared(answer(prompt, first), answer(prompt, sft), "b") for prompt in more])
+    figure = figures(win_rates_page(found(ledger)))["win_rate_by_topic"]
+    rows = in_order(figure)[-2:]
+    assert rows[0] == rows[1]
+    assert rows[0].startswith("laparoscopic repair of a he…\u20020%\u2002[0, ")
+    assert figure.chart is not None
+    (drawn,) = figure.chart.to_dict()["datasets"].values()
+    assert len({each["row"] for each in drawn}) == len(figure.table) == 4
+    svg = as_svg(figure).decode()
+    assert svg.count(f">{rows[0]}<") == 2
+    heights = re.findall(r'aria-roledescription="point" transform="translate\([\d.]+,([\d.]+)\)"', svg)
+    assert len(set(heights)) == 4
 
 
 def test_a_model_trained_since_is_named(ledger: Ledger, made: Made) -> None:
