@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from align.gate.checks import Check
+from align.gate.checks import WIN_RATE, Check
 from align.probes.areas import LOWER_IS_BETTER
 from dashboards.figures.style import BLUE, GREY, INK, ORANGE, SERIES, scale
 from dashboards.findings.probe_changes import AxisChange
@@ -44,7 +44,6 @@ ROW, BELOW, LABELS = 46, 150, 170  # pixels: a row of two lines, the axis with i
 FEW = 10  # questions
 LEAST_REACH = 0.05  # of the axis to both sides: five points
 LENGTH = "length of answers"
-WIN_RATE = "win rate"
 
 
 @dataclass(frozen=True)
