@@ -15,7 +15,7 @@ from ledger.screen import say
 CHILD = Path(__file__).with_name("child.py")
 PATIENCE = 10.0  # seconds that a process has for ending
 FIRST_REST, LONGEST_REST = 1.0, 300.0  # seconds before the counting process is started again
-SETTLED = 60.0  # seconds after which it is taken to run well
+SETTLED = 3_600.0  # seconds after which it is taken to run well
 
 Start = Callable[[], "subprocess.Popen[bytes]"]
 Priority = Literal["normal", "idle"]
@@ -51,7 +51,10 @@ def end(*processes: subprocess.Popen[bytes]) -> None:
 
 
 class Kept:
-    """A process that is started again whenever it ends, after a rest that doubles while it does not run well."""
+    """A process that is started again whenever it ends, after a rest that doubles with each failure in a row.
+
+    A failure is one no more after it has run for an hour, or has ended in order.
+    """
 
     def __init__(self, name: str, start: Start, clock: Callable[[], float] = time.monotonic) -> None:
         """Start it; ``name`` is what notices call it."""
@@ -68,9 +71,9 @@ class Kept:
             if now >= self._again:
                 self._began, self._process = now, self._start()
         elif self._process.poll() is not None:
-            if now - self._began > SETTLED:
-                self._rest = FIRST_REST
             code = self._process.returncode
+            if code == 0 or now - self._began > SETTLED:
+                self._rest = FIRST_REST
             end(self._process)
             say(f"dashboard: {self._name} ended with {code}; it starts again in {self._rest:.0f} s")
             self._again, self._rest = now + self._rest, min(LONGEST_REST, 2 * self._rest)

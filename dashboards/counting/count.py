@@ -7,8 +7,9 @@ import traceback
 from pathlib import Path
 from typing import TypeVar
 
-from dashboards.counting.kept import Kept, keep, read_stamp, source_of, stamped
+from dashboards.counting.kept import Kept, Source, keep, read_stamp, source_of, stamped
 from dashboards.counting.section import Section
+from dashboards.counting.tries import tried
 from ledger.errors import WardroundError
 from ledger.screen import say
 from ledger.workspace import Workspace
@@ -25,16 +26,23 @@ def count(workspace: Workspace, folder: Path, section: Section[F]) -> float:
     stamp = read_stamp(folder, section)
     if stamp is not None and stamp.source == source:
         return 0.0
+    with tried(folder, section):
+        counted = _counted(workspace, section, source)
+        keep(folder, section, counted)
+    return counted.stamp.seconds
+
+
+def _counted(workspace: Workspace, section: Section[F], source: Source) -> Kept[F]:
+    """The findings, or why there are none."""
     began = time.monotonic()
-    found, problem = None, ""
     try:
         found = section.find(workspace)
     except WardroundError as error:
         problem = str(error)
     except Exception as error:
         traceback.print_exc()
-        problem = f"{type(error).__name__}: {error}"
         say(f"dashboard: {section.name} could not be counted")
-    done = stamped(source, began, problem)
-    keep(folder, section, Kept(done, found))
-    return done.seconds
+        problem = f"{type(error).__name__}: {error}"
+    else:
+        return Kept(stamped(source, began), found)
+    return Kept(stamped(source, began, problem), None)

@@ -14,12 +14,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dashboards.counting.count import count
 from dashboards.counting.kept import forget_drafts, forget_unreadable, made_folder, read_stamp
 from dashboards.counting.section import Section
 from dashboards.counting.sections import SECTIONS
+from dashboards.counting.tries import note_fatal, resting, take_back, tries
 from dashboards.prerendered.draw import draw_pages
 from ledger.errors import WardroundError
 from ledger.screen import say
@@ -40,13 +41,20 @@ def keep_counted(root: Path, folder: Path) -> None:
         forget_drafts(folder)
         for section in SECTIONS:
             forget_unreadable(folder, section)
+            note_fatal(folder, section)
         while True:
-            for section in SECTIONS:
+            for section in in_order(folder):
                 awaited = read_stamp(folder, section) is None  # a page says that it waits for it
                 seconds = counted(root, folder, section)
                 draw_pages(folder)
                 time.sleep(0 if awaited else REST * seconds)
             time.sleep(LOOK_AGAIN)
+
+
+def in_order(folder: Path) -> list[Section[Any]]:
+    """The sections whose turn it is, those behind whose counting came to no end."""
+    due = [section for section in SECTIONS if not resting(folder, section)]
+    return sorted(due, key=lambda section: tries(folder, section))
 
 
 def counted(root: Path, folder: Path, section: Section[Any]) -> float:
@@ -72,10 +80,17 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def main() -> None:
     """Count for the workspace and into the folder that the command line names, until told to end."""
-    # At once: an orderly end would be told as errors by the queries under way. What is kept is replaced whole.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     root, folder = map(Path, sys.argv[1:3])
+    signal.signal(signal.SIGTERM, lambda *_: _end(folder))
     keep_counted(root, folder)
+
+
+def _end(folder: Path) -> NoReturn:
+    """At once: an orderly end would be told as errors by the queries under way. What is kept is replaced whole."""
+    try:
+        take_back(folder)
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":

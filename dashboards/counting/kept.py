@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Stamp:
-    """When and from what findings were counted; ``problem``: why they could not be."""
+    """When and from what findings were counted; ``problem``: why they could not be, or not anew."""
 
     source: Source
     at: float  # Unix seconds

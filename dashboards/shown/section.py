@@ -23,7 +23,7 @@ def findings_of(section: Section[F]) -> F | None:
     if kept is None:
         st.info("Counting what the ledger holds; the page fills by itself.", icon=":material/hourglass_top:")
         return None
-    if kept.findings is None:
+    if kept.stamp.problem:
         st.error(escaped(kept.stamp.problem), icon=":material/error:")
     return kept.findings
 

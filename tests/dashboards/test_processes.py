@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -128,11 +129,22 @@ def test_what_ends_is_started_again_after_a_rest_that_doubles(capsys: pytest.Cap
     assert "dashboard: counting ended with 3; it starts again in 1 s\n" in capsys.readouterr().err
 
 
-def test_after_running_well_the_rest_is_short_again(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("code", "life"), [(0, 400), (-9, 4_000)])
+def test_after_running_well_the_rest_is_short_again(code: int, life: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rests(code, life, capsys) == ["1"] * 4
+
+
+def test_what_fails_late_each_time_rests_ever_longer(capsys: pytest.CaptureFixture[str]) -> None:
+    """As when a count always ends for want of memory."""
+    assert rests(-9, 400, capsys) == ["1", "2", "4", "8"]
+
+
+def rests(code: int, life: int, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """How long a process rests that ends like this after so many seconds, time after time."""
     clock = Clock()
-    kept = Kept("counting", lambda: quick(0), clock)
+    kept = Kept("counting", lambda: quick(code), clock)
     for _ in range(8):
+        clock.now += life
         kept.look()
-        clock.now += 400  # it ran for as long
     end(*kept.running)
-    assert "starts again in 2 s" not in capsys.readouterr().err
+    return re.findall(r"starts again in (\d+) s", capsys.readouterr().err)

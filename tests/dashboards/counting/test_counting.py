@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dashboards.counting.count import count
-from dashboards.counting.counter import counted
+from dashboards.counting.counter import counted, in_order
 from dashboards.counting.kept import (
     FOLDER,
     Kept,
@@ -31,6 +32,7 @@ from dashboards.counting.kept import (
 )
 from dashboards.counting.section import Section
 from dashboards.counting.sections import SECTIONS
+from dashboards.counting.tries import note_fatal, resting, take_back, tries
 from ledger.errors import InputError, StageError
 from ledger.records import LogEntry, Message, ModelVersion, Prompt
 from ledger.store import Ledger
@@ -220,6 +222,97 @@ def test_a_ledger_that_does_not_answer_is_told_and_tried_again(
     (folder / "wardround.toml").write_text('[ledger]\nurl = "sqlite:///nowhere.db"\n')
     assert counted(folder, made_folder(folder / FOLDER), ASKED) > 0
     assert "there is no ledger here" in capsys.readouterr().err
+
+
+FATAL = """
+import os, signal, sys
+from pathlib import Path
+from dashboards.counting.count import count
+from dashboards.counting.section import Section
+from ledger.records import Prompt
+from ledger.workspace import open_workspace
+def killed(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+with open_workspace(Path(sys.argv[1]), create=False) as workspace:
+    count(workspace, Path(sys.argv[2]), Section(sys.argv[3], dict, killed, (Prompt,)))
+"""
+
+
+def killed_counting(folder: Path, place: Path, section: Section[Asked], times: int) -> None:
+    """Processes that are killed while they count a section."""
+    for _ in range(times):
+        line = [sys.executable, "-c", FATAL, str(folder), str(place), section.name]
+        assert subprocess.run(line, check=False).returncode == -signal.SIGKILL
+
+
+def test_one_death_accuses_no_section(folder: Path, place: Path) -> None:
+    killed_counting(folder, place, ASKED, 1)
+    note_fatal(place, ASKED)
+    assert read_kept(place, ASKED) is None
+    assert not resting(place, ASKED)
+    assert recounted(folder) > 0
+    assert tries(place, ASKED) == 0
+
+
+def test_a_section_that_kills_who_counts_it_keeps_its_findings_and_says_so(
+    folder: Path, place: Path, ledger: Ledger
+) -> None:
+    recounted(folder)
+    before = found(place).stamp
+    ledger.append([asking("Two?")])
+    killed_counting(folder, place, ASKED, 2)
+    note_fatal(place, ASKED)
+    kept = found(place)
+    assert kept.findings == Asked(("One?",))
+    assert kept.stamp.at == before.at
+    assert "asked: counting it was killed 2 times in a row, perhaps for lack of memory ->" in kept.stamp.problem
+    assert recounted(folder) > 0  # it can still be counted, and is well again
+    assert found(place).findings == Asked(("One?", "Two?"))
+    assert not found(place).stamp.problem
+    assert tries(place, ASKED) == 0
+
+
+def test_a_fatal_section_that_was_never_counted_says_so(folder: Path, place: Path) -> None:
+    killed_counting(folder, place, ASKED, 2)
+    note_fatal(place, ASKED)
+    assert found(place).findings is None
+    assert "killed 2 times" in found(place).stamp.problem
+    assert recounted(folder) > 0
+    assert found(place).findings == Asked(("One?",))
+
+
+def test_a_fatal_section_waits_and_comes_last(place: Path) -> None:
+    fatal, died_once = SECTIONS[0], SECTIONS[1]
+    file = place / f"{fatal.name}.tries"
+    file.write_text("3 1")
+    (place / f"{died_once.name}.tries").write_text("1 1")
+    assert in_order(place) == [*SECTIONS[2:], died_once]
+    for ago, due in ((1_700, False), (1_900, True)):  # after the third, half an hour
+        os.utime(file, (time.time() - ago,) * 2)
+        assert resting(place, fatal) is not due
+    assert in_order(place) == [*SECTIONS[2:], died_once, fatal]
+
+
+def test_who_is_told_to_end_accuses_no_section(folder: Path, place: Path) -> None:
+    """Neither the one that it counts, nor the one of another process."""
+
+    def ended(_: Workspace) -> Asked:
+        (place / "other.tries").write_text(f"1 {os.getpid() + 1}")
+        take_back(place)
+        n.append(tries(place, ASKED))
+        return Asked(())
+
+    n: list[int] = []
+    killed_counting(folder, place, ASKED, 1)
+    recounted(folder, Section("asked", Asked, ended, (Prompt,)))
+    assert n == [1]  # as before
+    assert (place / "other.tries").exists()
+
+
+def test_damaged_tries_count_as_none(place: Path) -> None:
+    for damage in ("", "x 1", "2"):
+        (place / "asked.tries").write_text(damage)
+        assert tries(place, ASKED) == 0
 
 
 @pytest.mark.slow

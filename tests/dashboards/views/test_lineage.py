@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from dashboards.counting.kept import FOLDER, keep, read_kept
 from dashboards.counting.sections import LINEAGE
 from ledger.store import Ledger
 from tests.dashboards.made_ledger import NASTY
@@ -35,6 +37,17 @@ def test_another_model_can_be_chosen(folder: Path, ledger: Ledger) -> None:
     app.selectbox[0].select(made.models[1].id).run()
     assert "Question 0?" in texts(app, "text")
     assert not app.exception
+
+
+def test_what_was_found_before_stays_below_what_went_wrong_since(folder: Path, ledger: Ledger) -> None:
+    trained(ledger)
+    counted(folder, LINEAGE)
+    before = read_kept(folder / FOLDER, LINEAGE)
+    assert before is not None
+    keep(folder / FOLDER, LINEAGE, replace(before, stamp=replace(before.stamp, problem="It was killed.")))
+    app = shown("lineage")
+    assert "It was killed." in texts(app, "error")
+    assert texts(app, "subheader").startswith("Round 2 (ipo) was trained on 1 pair")
 
 
 def test_an_empty_ledger(folder: Path, ledger: Ledger) -> None:
