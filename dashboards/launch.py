@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from types import FrameType
 
 from dashboards.access.places import is_loopback
 from dashboards.access.rules import check_access
-from dashboards.counting.kept import FOLDER, made_folder
+from dashboards.counting.place import counts_folder
 from dashboards.processes import Kept, end, start
 from ledger.config import DashboardConfig
 from ledger.errors import InputError, StageError
@@ -48,7 +46,7 @@ def launch(workspace: Path, port: int | None) -> None:
     _check_free(config)
     for warning in warnings:
         say(warning)
-    with _ended_by_signals(), _counts(workspace) as counts:
+    with _ended_by_signals(), counts_folder(workspace) as counts:
         _run(workspace.resolve(), counts, config)
 
 
@@ -73,25 +71,6 @@ def _run(root: Path, counts: Path, config: DashboardConfig) -> None:
     finally:
         with _undisturbed():
             end(server, *(counting.running if counting else ()))
-
-
-@contextmanager
-def _counts(root: Path) -> Iterator[Path]:
-    """The folder for what is counted: the workspace's, or where that cannot be written, one that goes with us."""
-    folder = root.resolve() / FOLDER
-    try:
-        made_folder(folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except (InputError, OSError):
-        own = tempfile.mkdtemp(prefix="wardround-")
-        say(f"dashboard: {folder} cannot be written; what is counted is forgotten when the dashboard ends")
-        try:
-            yield Path(own)
-        finally:
-            shutil.rmtree(own, ignore_errors=True)
-    else:
-        yield folder
 
 
 def _check_free(config: DashboardConfig) -> None:

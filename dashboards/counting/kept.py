@@ -83,14 +83,15 @@ def kept_file(folder: Path, section: Section[F]) -> Path:
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder, which its owner alone may read.
+    """The folder, which its owner alone may read; another user's stays as it is.
 
     Raises:
         InputError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(OWNER_ONLY)
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(OWNER_ONLY)
     except OSError as error:
         raise InputError(
             f"cannot be made: {error.strerror}", where=folder, advice="make its parent writable"

@@ -11,7 +11,8 @@ import orjson
 
 from dashboards.chapters import CHAPTERS
 from dashboards.counting.count import count
-from dashboards.counting.kept import FOLDER, Kept, made_folder, read_kept
+from dashboards.counting.kept import Kept, read_kept
+from dashboards.counting.place import counts_folder
 from dashboards.counting.section import Section
 from dashboards.figures.export import as_csv, as_svg, svg_as_png
 from dashboards.figures.page import NOTICE
@@ -52,7 +53,11 @@ def report(workspace: Workspace, out: Path) -> Report:
     Raises:
         InputError: the folder cannot be written.
     """
-    chapters = [written(chapter, [_found(workspace, section) for section in chapter.sections]) for chapter in CHAPTERS]
+    with counts_folder(workspace.root) as counts:
+        chapters = [
+            written(chapter, [_found(workspace, counts, section) for section in chapter.sections])
+            for chapter in CHAPTERS
+        ]
     try:
         n_figures, n_tables = _write(chapters, out, str(workspace.root.resolve().name))
     except OSError as error:
@@ -63,8 +68,7 @@ def report(workspace: Workspace, out: Path) -> Report:
     return Report(str(out), tuple(each.chapter.name for each in chapters), n_figures, n_tables, tuple(problems))
 
 
-def _found(workspace: Workspace, section: Section[Any]) -> Kept[Any]:
-    folder = made_folder(workspace.root / FOLDER)
+def _found(workspace: Workspace, folder: Path, section: Section[Any]) -> Kept[Any]:
     count(workspace, folder, section)
     kept: Kept[Any] | None = read_kept(folder, section)
     if kept is None:

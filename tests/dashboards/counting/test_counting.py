@@ -177,6 +177,19 @@ def test_only_the_owner_may_read_them(place: Path) -> None:
     assert place.stat().st_mode & 0o077 == 0
 
 
+def test_another_users_folder_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a folder whose mode that user alone may change."""
+    place = tmp_path / "dashboard"
+    place.mkdir(mode=0o755)
+    us = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: us + 1)
+    assert made_folder(place) == place
+    assert place.stat().st_mode & 0o777 == 0o755
+    monkeypatch.undo()
+    made_folder(place)
+    assert place.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(InputError, match="cache"):

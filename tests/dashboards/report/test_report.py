@@ -105,6 +105,17 @@ def test_a_second_report_follows_the_ledger(folder: Path, ledger: Ledger, tmp_pa
     assert "Round 2 (ipo)" in (out / "report.md").read_text()
 
 
+def test_a_workspace_that_cannot_be_written_is_counted_elsewhere(
+    folder: Path, ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(ledger)
+    (folder / "cache").write_text("a file where the folder would be")
+    assert written(folder, tmp_path / "out").problems == ()
+    assert "Round 2 (ipo)" in (tmp_path / "out" / "report.md").read_text()
+    said = capsys.readouterr().err
+    assert said.count("cannot be written; what is counted is forgotten at the end") == 1
+
+
 def test_a_folder_that_cannot_be_written_is_named(folder: Path, ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="file"):
