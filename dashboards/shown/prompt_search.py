@@ -15,7 +15,7 @@ from dashboards.findings.prompt_index import PromptIndex
 from dashboards.shown.prompt_filters import Wanted
 
 SECONDS = 1.0  # that a search takes before it shows what it has found
-SEARCH = "answers-search"
+SEARCH, ON = "answers-search", "answers-search-on"
 
 
 def columns(index: PromptIndex) -> PromptColumns:
@@ -47,19 +47,20 @@ def _searched(index: PromptIndex, wanted: Wanted, places: IntArray) -> Sequence[
     kept = st.session_state.get(SEARCH)
     search = kept[1] if kept and kept[0] == key else TextSearch(wanted.text, places)
     st.session_state[SEARCH] = (key, search)
-    if not search.searched:
-        _go_on(index, search)
+    if st.session_state.pop(ON, False) or not search.searched:
+        with reading.opened() as workspace:
+            search.go_on(workspace.ledger, index, SECONDS)
     if not search.done:
         said = f"Found in {len(search.found):,} of the first {search.searched:,} of {len(places):,} questions that fit."
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("Search on", icon=":material/search:", on_click=_go_on, args=(index, search))
+            st.button("Search on", icon=":material/search:", on_click=_ask_for_more)
             st.caption(said)
     return search.found
 
 
-def _go_on(index: PromptIndex, search: TextSearch) -> None:
-    with reading.opened() as workspace:
-        search.go_on(workspace.ledger, index, SECONDS)
+def _ask_for_more() -> None:
+    """Only note it: an error in a callback would not be shown as the page shows errors."""
+    st.session_state[ON] = True
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -255,6 +255,23 @@ def test_a_search_that_takes_long_can_be_gone_on_with(
     assert "Search on" not in [button.label for button in app.button]
 
 
+def test_a_ledger_that_fails_while_searching_on_is_one_line(
+    folder: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboards.findings.prompt_choice.AT_ONCE", 5)
+    monkeypatch.setattr("dashboards.shown.prompt_search.SECONDS", 0.0)
+    app = opened(folder)
+    app.text_input(key="text").input("question").run()
+    config = (folder / "wardround.toml").read_text()
+    (folder / "wardround.toml").write_text('[ledger]\nurl = "sqlite:///nowhere.db"\n')
+    press(app, "Search on")
+    assert "there is no ledger here" in texts(app, "error")
+    (folder / "wardround.toml").write_text(config)
+    app.run()
+    press(app, "Search on")
+    assert len(listed(app)) == 10
+
+
 def test_a_search_in_vain_opens_nothing(folder: Path, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboards.findings.prompt_choice.AT_ONCE", 6)
     monkeypatch.setattr("dashboards.shown.prompt_search.SECONDS", 0.0)
