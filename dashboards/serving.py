@@ -43,6 +43,7 @@ OPTIONS: dict[str, Any] = {
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",  # a traceback goes to the terminal
+    "client.disableDataExport": True,  # its CSV and its copies hold formulas as such; ours do not (`figures.export`)
     "client.showErrorLinks": False,  # no search engine is offered the error
     "logger.hideWelcomeMessage": True,
     "logger.level": "warning",

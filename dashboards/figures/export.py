@@ -6,7 +6,7 @@ from dashboards.figures.page import Figure
 from dashboards.figures.style import on_paper, on_screen
 
 DOTS_PER_INCH = 300
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 def as_csv(figure: Figure) -> bytes:
@@ -15,7 +15,10 @@ def as_csv(figure: Figure) -> bytes:
 
 
 def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # a carriage return is not quoted, and would end the row
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def as_svg(figure: Figure) -> bytes:

@@ -8,10 +8,18 @@ from typing import Any
 import streamlit as st  # noqa: TID253 - streamlit itself runs what imports this
 
 from dashboards import reading
+from dashboards.figures.numbers import n_of
+from dashboards.figures.page import Figure
 from dashboards.findings.pair_ratings import ListedPair, PairWayBack, listed_pairs, way_back
 from dashboards.shown.escaping import escaped
+from dashboards.shown.figure import show_figure
 
 AT_ONCE = 50
+CHOSEN_IS_BETTER = "P(chosen is better)"
+METHOD = (
+    "One row a comparison, said of the chosen and the rejected answer. Surgeons are not told apart. No probability "
+    "where the verdict is invalid, or is about another answer."
+)
 
 
 def show_pair(model: str, pairs: int) -> None:
@@ -36,15 +44,13 @@ def _picked(listed: list[ListedPair]) -> ListedPair:
         on_select="rerun",
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [0]}},
-        column_config={"weight": st.column_config.NumberColumn("P(chosen is better)", format="%.2f", width=140)},
+        column_config={"weight": st.column_config.NumberColumn(CHOSEN_IS_BETTER, format="%.2f", width=140)},
     )
     rows = [row for row in picked["selection"]["rows"] if row < len(listed)]
     return listed[rows[0] if rows else 0]
 
 
 def _show(found: PairWayBack) -> None:
-    import pandas as pd
-
     st.markdown(f"**Question** · [all its answers](answers?prompt={found.prompt.id})")
     st.text(found.prompt.question)
     for place, title, answer in zip(
@@ -53,6 +59,19 @@ def _show(found: PairWayBack) -> None:
         with place.container(border=True, height="stretch"):
             st.markdown(f"**{title}**")
             st.text(answer.text or "(empty)")
-    st.markdown(f"**Ratings behind it: {len(found.ratings)}**")
-    st.dataframe(pd.DataFrame([asdict(each) for each in found.ratings]), hide_index=True)
+    show_figure(_ratings(found))
     st.caption(escaped(f"pair {found.pair.id} · chosen {found.chosen.id} · rejected {found.rejected.id}"))
+
+
+def _ratings(found: PairWayBack) -> Figure:
+    import pandas as pd
+
+    table = pd.DataFrame([asdict(each) for each in found.ratings]).rename(columns={"strength": CHOSEN_IS_BETTER})
+    return Figure(
+        "pair_ratings",
+        f"Ratings behind it: {len(found.ratings)}",
+        f"This pair rests on {n_of(len(found.ratings), 'rating')}.",
+        METHOD,
+        table,
+        formats={CHOSEN_IS_BETTER: "number"},
+    )

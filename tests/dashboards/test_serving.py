@@ -32,6 +32,18 @@ def test_nothing_leaves_the_machine() -> None:
     assert chosen["server.fileWatcherType"] == "none"
 
 
+def test_tables_leave_the_dashboard_by_its_own_downloads_alone() -> None:
+    """Streamlit's own export leaves formulas in the cells."""
+    assert options(DashboardConfig(), Path(), 8501)["client.disableDataExport"] is True
+
+
+def test_streamlit_knows_every_option() -> None:
+    from streamlit.config import get_option
+
+    for name in options(DashboardConfig(), Path(), 8501):
+        get_option(name)
+
+
 def test_the_gate_is_as_configured() -> None:
     assert gate_of(DashboardConfig()) is None
     assert isinstance(gate_of(DashboardConfig(password_hash=hashed("twelve chars"))), PasswordGate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import struct
 
 import altair as alt
@@ -27,6 +29,21 @@ def test_no_text_is_a_formula_to_a_spreadsheet() -> None:
     table = pd.DataFrame({"=x": ["=HYPERLINK(1)", "+1", "-1", "@a", "a=b"], "change": [-0.5, 1, 2, 3, 4]})
     lines = as_csv(Figure("t", "T", "T.", "m", table)).decode().splitlines()
     assert lines == ["'=x,change", "'=HYPERLINK(1),-0.5", "'+1,1.0", "'-1,2.0", "'@a,3.0", "a=b,4.0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("\t=SUM(1)", "'\t=SUM(1)"),
+        ("\n=SUM(1)", "'\n=SUM(1)"),
+        ("\r=SUM(1)", "'\n=SUM(1)"),
+        ("fine\r=SUM(1)\r\nthen", "fine\n=SUM(1)\nthen"),
+    ],
+)
+def test_space_hides_no_formula_and_ends_no_row(text: str, safe: str) -> None:
+    table = pd.DataFrame({"x": [text]})
+    written = as_csv(Figure("t", "T", "T.", "m", table)).decode()
+    assert next(csv.DictReader(io.StringIO(written, newline="")))["x"] == safe
 
 
 def test_svg_holds_the_texts_as_text_and_runs_nothing() -> None:

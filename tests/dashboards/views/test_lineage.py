@@ -25,6 +25,7 @@ def test_the_way_back_of_the_newest_model_and_of_a_pair(folder: Path, ledger: Le
     ratings = app.dataframe[-1].value
     assert sorted(ratings["assessor"]) == ["a surgeon", "a surgeon", "judge:large"]
     assert "answers?prompt=" in texts(app, "markdown")
+    assert "pair_ratings-CSV" in [button.key for button in app.get("download_button")]
 
 
 def test_another_model_can_be_chosen(folder: Path, ledger: Ledger) -> None:
