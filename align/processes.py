@@ -6,10 +6,12 @@ tells the others, so that all train on the same pairs; where it fails, all end.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -74,12 +76,23 @@ def _heard() -> Any:
 
 
 def _broadcast(message: list[Any]) -> list[Any]:
-    """Rank 0's message, in all processes. Sets up their connection where nobody has yet, and the process's own GPU."""
-    from accelerate import PartialState
+    """Rank 0's message, in all processes."""
     from accelerate.utils import broadcast_object_list
 
-    PartialState(cpu=not _has_gpu())
+    _connect()
     return list(broadcast_object_list(message, from_process=0))
+
+
+@cache
+def _connect() -> None:
+    """Set up the processes' connection where nobody has yet, and the process's own GPU; end it with the process.
+
+    Otherwise the threads of the connection may still run when the interpreter is gone, and abort the process.
+    """
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not _has_gpu())
+    atexit.register(state.destroy_process_group)
 
 
 def _has_gpu() -> bool:
@@ -96,7 +109,8 @@ def main_first() -> Iterator[None]:
         return
     from accelerate import PartialState
 
-    with PartialState(cpu=not _has_gpu()).main_process_first():
+    _connect()
+    with PartialState().main_process_first():
         yield
 
 
