@@ -240,13 +240,18 @@ def test_at_most_a_hundred_rows_are_sent(folder: Path, ledger: Ledger, made: Mad
     assert "More 88?" in listed(app)
 
 
+def searched(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch, *, at_once: int) -> AppTest:
+    """Look for a text so slowly that one has to press "Search on" after so many questions."""
+    monkeypatch.setattr("dashboards.findings.prompt_choice.AT_ONCE", at_once)
+    monkeypatch.setattr("dashboards.shown.prompt_search.SECONDS", 0.0)
+    app = opened(folder)
+    return app.text_input(key="text").input(text).run()
+
+
 def test_a_search_that_takes_long_can_be_gone_on_with(
     folder: Path, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboards.findings.prompt_choice.AT_ONCE", 5)
-    monkeypatch.setattr("dashboards.shown.prompt_search.SECONDS", 0.0)
-    app = opened(folder)
-    app.text_input(key="text").input("question").run()
+    app = searched(folder, "question", monkeypatch, at_once=5)
     assert "Found in 5 of the first 5 of 12" in texts(app, "caption")
     press(app, "Search on")
     assert len(listed(app)) == 10
@@ -258,10 +263,7 @@ def test_a_search_that_takes_long_can_be_gone_on_with(
 def test_a_ledger_that_fails_while_searching_on_is_one_line(
     folder: Path, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboards.findings.prompt_choice.AT_ONCE", 5)
-    monkeypatch.setattr("dashboards.shown.prompt_search.SECONDS", 0.0)
-    app = opened(folder)
-    app.text_input(key="text").input("question").run()
+    app = searched(folder, "question", monkeypatch, at_once=5)
     config = (folder / "wardround.toml").read_text()
     (folder / "wardround.toml").write_text('[ledger]\nurl = "sqlite:///nowhere.db"\n')
     press(app, "Search on")
@@ -273,10 +275,7 @@ def test_a_ledger_that_fails_while_searching_on_is_one_line(
 
 
 def test_a_search_in_vain_opens_nothing(folder: Path, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboards.findings.prompt_choice.AT_ONCE", 6)
-    monkeypatch.setattr("dashboards.shown.prompt_search.SECONDS", 0.0)
-    app = opened(folder)
-    app.text_input(key="text").input("nowhere").run()
+    app = searched(folder, "nowhere", monkeypatch, at_once=6)
     assert not app.info
     press(app, "Search on")
     assert "No question fits" in texts(app, "info")
