@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dashboards.figures.numbers import n_of
 from dashboards.figures.page import Figure, Line, Missing, Part
-from dashboards.findings.answers import Opinion, Said, opinions
+from dashboards.findings.answers import Opinion, Said, harmed, opinions
 
 WORDS = {"tie": "tie", "both_bad": "both bad", "invalid": "invalid"}
 NO_COMPARISON = Missing(
@@ -33,9 +33,9 @@ def pair_line(said: Sequence[Said], left: str, right: str, names: Mapping[str, s
     if not between:
         return Line("Nobody has compared these two answers with each other.")
     told = [_told(each, names) for each in opinions(between)]
-    harmed = {_harmed(flag, each) for each in between for flag in each.flags} - {""}
-    told += [f"critical harm flagged: {names[each]}" for each in (left, right) if each in harmed]
-    return Line(f"{'; '.join(told)}.", "warning" if harmed else "plain")
+    flagged = {answer for each in between for answer in harmed(each)}
+    told += [f"critical harm flagged: {names[each]}" for each in (left, right) if each in flagged]
+    return Line(f"{'; '.join(told)}.", "warning" if flagged else "plain")
 
 
 def _told(said: Opinion, names: Mapping[str, str]) -> str:
@@ -45,10 +45,6 @@ def _told(said: Opinion, names: Mapping[str, str]) -> str:
     if said.flipped:
         return f"{said.assessor} flipped with the order, which is a tie"
     return f"{said.assessor} says {WORDS[said.verdict]}"
-
-
-def _harmed(flag: str, said: Said) -> str:
-    return {"harm_first": said.first, "harm_second": said.second}.get(flag, "")
 
 
 def comparisons_figure(said: Sequence[Said], names: Mapping[str, str]) -> Figure:

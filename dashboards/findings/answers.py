@@ -151,7 +151,7 @@ def standings(said: Sequence[Said], answer: str) -> tuple[Standing, ...]:
         if answer in (each.first, each.second):
             turned = {} if each.first == answer else {"win": "loss", "loss": "win"}
             tallies[each.assessor][turned.get(each.verdict, each.verdict)] += each.count
-    harmed = {each.assessor for each in said if _harms(each, answer)}
+    flagging = {each.assessor for each in said if answer in harmed(each)}
     return tuple(
         Standing(
             name,
@@ -160,17 +160,16 @@ def standings(said: Sequence[Said], answer: str) -> tuple[Standing, ...]:
             ties=tally["tie"],
             both_bad=tally["both_bad"],
             invalid=tally["invalid"],
-            harmful=name in harmed,
+            harmful=name in flagging,
         )
         for name, tally in sorted(tallies.items())
     )
 
 
-def _harms(said: Said, answer: str) -> bool:
-    """Is the answer flagged as harmful?"""
-    return any(
-        flag in said.flags for flag, who in (("harm_first", said.first), ("harm_second", said.second)) if who == answer
-    )
+def harmed(said: Said) -> frozenset[str]:
+    """The answers, by id, of which a critical harm is flagged."""
+    sides = {"harm_first": said.first, "harm_second": said.second}
+    return frozenset(sides[flag] for flag in said.flags if flag in sides)
 
 
 def _names(assessors: Iterable[str]) -> Mapping[str, str]:
